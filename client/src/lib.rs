@@ -1,0 +1,1 @@
+//! twinguard-client
