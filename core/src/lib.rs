@@ -1,1 +1,5 @@
 //! The engine.
+
+pub mod agent;
+pub mod events;
+pub mod twin;
