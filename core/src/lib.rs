@@ -1,3 +1,4 @@
 //! The engine.
 
+pub mod identity;
 pub mod twin;
