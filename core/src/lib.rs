@@ -2,4 +2,6 @@
 
 pub mod hub;
 pub mod identity;
+pub mod agent;
+pub mod events;
 pub mod twin;
