@@ -14,7 +14,7 @@ PY      := $(VENV)/bin/python
 BUILD   := .build
 CFLAGS_STRICT := -std=c99 -pedantic -Wall -Wextra -Werror
 
-RUST_SOURCES := $(shell find core client ffi hub python -name '*.rs' -o -name Cargo.toml -o -name 'pyproject.toml' | grep -v '/target/') Cargo.toml
+RUST_SOURCES := $(shell find core client ffi hub python benches -name '*.rs' -o -name Cargo.toml -o -name 'pyproject.toml' | grep -v '/target/') Cargo.toml
 PY_SOURCES   := $(shell find python/twinguard -name '*.py' -o -name '*.pyi' 2>/dev/null)
 
 .PHONY: help demo test test-rust test-python test-sdks test-docs vectors lint bench fuzz fuzz-smoke system clean
@@ -52,8 +52,8 @@ lint: $(BUILD)/venv.stamp ## formatting, clippy, rustdoc, ruff
 	$(PY) -m ruff check python examples tests hub/tests benches
 	$(PY) -m ruff format --check python examples tests hub/tests benches
 
-bench: $(BUILD)/wheel.stamp $(BUILD)/hub-release.stamp ## the figures of docs/figures.md, measured here and now
-	@$(PY) benches/run.py
+bench: $(BUILD)/wheel-release.stamp $(BUILD)/follow ## the figures of docs/figures.md, measured here and now
+	@$(CARGO) run --quiet --release -p twinguard-benches -- $(abspath $(BUILD))/follow $(abspath $(PY)) benches/follow.py target/release/libtwinguard.so
 
 fuzz: $(BUILD)/bin/cargo-fuzz ## fuzz every parser, FUZZ_SECONDS (default 60) each
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
@@ -75,6 +75,7 @@ $(BUILD)/venv.stamp: python/requirements-dev.txt
 	@touch $@
 
 $(BUILD)/wheel.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PY_SOURCES)
+	@rm -f $(BUILD)/wheel-release.stamp
 	VIRTUAL_ENV=$(abspath $(VENV)) $(PY) -m maturin develop --quiet -m python/Cargo.toml
 	@touch $@
 
@@ -83,10 +84,16 @@ $(BUILD)/hub.stamp: $(RUST_SOURCES)
 	$(CARGO) build --quiet -p twinguard-hub
 	@touch $@
 
-$(BUILD)/hub-release.stamp: $(RUST_SOURCES)
-	@mkdir -p $(BUILD)
-	$(CARGO) build --quiet --release -p twinguard-hub -p twinguard-ffi
+# A release build of the extension takes the place of the other one until the next make test.
+$(BUILD)/wheel-release.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PY_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(PY) -m maturin develop --quiet --release -m python/Cargo.toml
+	@rm -f $(BUILD)/wheel.stamp
 	@touch $@
+
+$(BUILD)/follow: benches/follow.c $(RUST_SOURCES) include/twinguard.h
+	$(CARGO) build --quiet --release -p twinguard-ffi
+	$(CC) $(CFLAGS_STRICT) -D_POSIX_C_SOURCE=200809L -O2 -Iinclude -o $@ $< \
+	  -Ltarget/release -ltwinguard -Wl,-rpath,$(abspath target/release)
 
 $(BUILD)/examples.stamp: $(RUST_SOURCES) $(wildcard examples/c/*.c) include/twinguard.h
 	@mkdir -p $(BUILD)/examples
