@@ -129,17 +129,19 @@ impl Hub {
     /// Connection string of the policy `iothubowner`, which may do everything.
     #[must_use]
     pub fn service_connection_string(&self) -> String {
+        self.policy_connection_string(OWNER).unwrap_or_default()
+    }
+
+    /// Connection string of a built-in policy: `iothubowner`, `service`, `device`,
+    /// `registryRead` or `registryReadWrite`.
+    #[must_use]
+    pub fn policy_connection_string(&self, policy: &str) -> Option<String> {
         let state = self.core.lock();
-        let key = state
-            .policies
-            .keys(OWNER)
-            .map(|keys| keys.primary.clone())
-            .unwrap_or_default();
-        format!(
-            "HostName={}:{};SharedAccessKeyName={OWNER};SharedAccessKey={key}",
-            self.host_name,
-            self.https.port()
-        )
+        let key = &state.policies.keys(policy)?.primary;
+        let (host, port) = (&self.host_name, self.https.port());
+        Some(format!(
+            "HostName={host}:{port};SharedAccessKeyName={policy};SharedAccessKey={key}"
+        ))
     }
 
     /// Makes a device unless it exists; returns its connection string.
@@ -216,20 +218,13 @@ impl Hub {
             .contains_key(&Name::new(device, module.into()))
     }
 
-    /// Does something nasty to a device (`None`) or one of its modules; see [`Fault`].
-    ///
-    /// # Errors
-    /// No such identity.
-    pub fn inject<'a>(
+    pub(crate) fn inject(
         &self,
         device: &str,
-        module: impl Into<Option<&'a str>>,
+        module: Option<&str>,
         fault: &Fault,
     ) -> Result<(), HubError> {
-        Ok(self
-            .core
-            .lock()
-            .inject(&Name::new(device, module.into()), fault)?)
+        Ok(self.core.lock().inject(&Name::new(device, module), fault)?)
     }
 
     /// Ends all connections and the hub's thread. Dropping the hub does the same.

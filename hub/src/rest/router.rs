@@ -225,8 +225,9 @@ struct FaultRequest {
 }
 
 fn fault(body: &[u8]) -> Result<Action, Refusal> {
+    let body = parse_object(body).map_err(Refusal::invalid)?;
     let request: FaultRequest =
-        serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("body: {e}")))?;
+        serde_json::from_value(body.into()).map_err(|e| Refusal::invalid(format!("body: {e}")))?;
     let name = Name::new(&request.device_id, request.module_id.as_deref());
     Ok(Action::InjectFault(name, request.fault))
 }
