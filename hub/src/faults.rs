@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::error::{ErrorCode, HubError};
+use crate::error::{ErrorCode, HubError, Refusal};
 use crate::hub::Hub;
 use crate::names::Name;
 
 /// Faults. `module` is a module id, or `None` for the device itself. A fault stays until it is
-/// used up or [`Hub::clear_faults`] is called; all of them fail only for an unknown identity.
+/// used up or [`Hub::clear_faults`] is called; all of them fail only for an
+/// unknown identity or a value out of range.
 #[expect(clippy::missing_errors_doc, reason = "said once for all of them")]
 impl Hub {
     /// Cuts the connection now, with a TCP reset.
@@ -45,7 +46,7 @@ impl Hub {
         self.inject(device, module.into(), &Fault::DropTwinReplies { count })
     }
 
-    /// Delays everything sent to the client until cleared; whole milliseconds.
+    /// Delays everything sent to the client until cleared; whole milliseconds, at most an hour.
     pub fn delay<'a>(
         &self,
         device: &str,
@@ -57,7 +58,7 @@ impl Hub {
     }
 
     /// Does not carry out the next `count` twin requests but answers them with this status
-    /// (400 or above).
+    /// (400 to 599).
     pub fn answer_twin_with<'a>(
         &self,
         device: &str,
@@ -128,6 +129,27 @@ pub(crate) enum Fault {
     CloseMidPacket,
     ClearSession,
     Clear,
+}
+
+/// Longer than any test waits; keeps clock arithmetic in range.
+const MAX_DELAY: u64 = 3_600_000;
+
+impl Fault {
+    /// Refuses values that would not be a fault.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match *self {
+            Self::RefuseWith { code } if !(1..=5).contains(&code) => {
+                Err(Refusal::invalid(format!("code: {code}, expected 1 to 5")))
+            }
+            Self::AnswerTwinWith { status, .. } if !(400..=599).contains(&status) => Err(
+                Refusal::invalid(format!("status: {status}, expected 400 to 599")),
+            ),
+            Self::Delay { milliseconds } if milliseconds > MAX_DELAY => Err(Refusal::invalid(
+                format!("milliseconds: at most {MAX_DELAY}"),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is in force for one identity.

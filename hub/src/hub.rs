@@ -1,6 +1,6 @@
 //! The library's front: a running hub and what a test asks of it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -70,7 +70,10 @@ impl Hub {
             |listener: &std::net::TcpListener| listener.local_addr().map_err(HubError::Thread);
         let (mqtt_address, https_address) = (address(&mqtt)?, address(&https)?);
         let state = State::new(loaded, options.max_message_bytes);
-        let host_name = names.first().cloned().unwrap_or_default();
+        let host_name = names
+            .first()
+            .map(|name| in_connection_string(name))
+            .unwrap_or_default();
         let core = Arc::new(Core::new(options, HostNames::new(names), state));
         let (stop, stopped) = watch::channel(false);
         let mqtt = Listener {
@@ -296,6 +299,15 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// A port may follow, so an IPv6 address needs its brackets.
+fn in_connection_string(name: &str) -> String {
+    if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.to_owned()
+    }
+}
+
 /// All names of the hub, the one for connection strings first.
 fn host_names(options: &HubOptions) -> Result<Vec<String>, HubError> {
     let mut names: Vec<String> = Vec::new();
@@ -305,11 +317,12 @@ fn host_names(options: &HubOptions) -> Result<Vec<String>, HubError> {
         .map(String::as_str)
         .chain(LOCAL_NAMES)
     {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
-        if name.is_empty() || !name.chars().all(allowed) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_name = !name.is_empty() && name.chars().all(allowed);
+        if !is_name && name.parse::<Ipv6Addr>().is_err() {
             return Err(HubError::Option {
                 option: "--host-name",
-                message: format!("{name:?} is not a host name or address"),
+                message: format!("{name:?} is not a host name or address (without a port)"),
             });
         }
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {

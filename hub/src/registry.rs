@@ -336,7 +336,12 @@ pub(crate) enum IfMatch {
 
 impl IfMatch {
     pub(crate) fn parse(header: &str) -> Self {
-        match header.trim().trim_matches('"') {
+        let header = header.trim();
+        match header
+            .strip_prefix("W/")
+            .unwrap_or(header)
+            .trim_matches('"')
+        {
             "*" => Self::Any,
             etag => Self::Etag(etag.to_owned()),
         }

@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -158,8 +159,8 @@ fn protocol_faults_are_closed_without_connack() {
 #[test]
 fn a_client_that_says_nothing_is_closed() {
     let mut options = HubOptions::memory();
-    options.request_timeout = Duration::from_millis(200);
-    options.handshake_timeout = Duration::from_millis(200);
+    options.request_timeout = Duration::from_millis(300);
+    options.handshake_timeout = Duration::from_secs(2);
     let hub = start_with(options);
     assert_eq!(
         Client::raw(&hub)
@@ -334,7 +335,7 @@ fn kept_sessions() {
 fn a_token_ends_its_connection() {
     let hub = start();
     let started = Instant::now();
-    let (mut client, _, code) = Client::login(&hub, &Login::until(&hub, unix_now() + 2));
+    let (mut client, _, code) = Client::login(&hub, &Login::until(&hub, unix_now() + 3));
     assert_eq!(code, 0);
     client.ping();
     assert_eq!(client.ended(), Ended::Closed);
@@ -353,11 +354,11 @@ fn a_token_ends_its_connection() {
 fn silence_ends_a_connection_after_one_and_a_half_keep_alives() {
     let hub = start();
     let login = Login {
-        keep_alive: 1,
+        keep_alive: 2,
         ..Login::new(&hub)
     };
     let (mut client, _, _) = Client::login(&hub, &login);
-    for _ in 0..2 {
+    for _ in 0..4 {
         std::thread::sleep(Duration::from_secs(1));
         client.ping();
     }
@@ -390,6 +391,30 @@ fn a_will_is_a_message_unless_the_client_says_goodbye() {
     assert_eq!(
         message["properties"],
         json!({"a": "1", "iothub-MessageType": "Will"})
+    );
+}
+
+#[test]
+fn reasons_are_told_to_the_log_in_one_harmless_line() {
+    let lines = Arc::new(Mutex::new(Vec::<String>::new()));
+    let sink = Arc::clone(&lines);
+    let mut options = HubOptions::memory();
+    options.log = Some(Arc::new(move |line| {
+        sink.lock().unwrap().push(line.to_owned())
+    }));
+    let hub = start_with(options);
+    let mut login = Login::new(&hub);
+    login.client_id = format!("evil\x1b[2J\n{}", "x".repeat(10_000));
+    assert_eq!(Client::login(&hub, &login).2, 5);
+    login = Login::new(&hub);
+    login.password = login.password.replace("&se=", "&se=1");
+    assert_eq!(Client::login(&hub, &login).2, 5);
+    until("two lines", || lines.lock().unwrap().len() >= 2);
+    let lines = lines.lock().unwrap();
+    assert!(lines[0].starts_with("evil\u{fffd}[2J\u{fffd}x") && lines[0].len() < 1000);
+    assert_eq!(
+        lines[1],
+        format!("{DEVICE}/{MODULE}: refused: token signature does not match")
     );
 }
 

@@ -235,7 +235,13 @@ fn tokens_are_checked_before_anything_else() {
             "{what}"
         );
     }
-    assert_eq!(rest(&hub, "GET", "/devices/nobody", &[], "").0, 401);
+    for (method, path) in [
+        ("GET", "/devices/nobody"),
+        ("PUT", "/devices/d"),
+        ("GET", "/x"),
+    ] {
+        assert_eq!(rest(&hub, method, path, &[], "").0, 401, "{path}");
+    }
     let narrow = owner(&format!("localhost/devices/{DEVICE}"), now + 60);
     let path = format!("/devices/{DEVICE}");
     assert_eq!(
@@ -268,8 +274,19 @@ fn messages_and_faults_by_rest() {
         204
     );
     assert_eq!(client.ended(), Ended::Reset);
-    for bad in ["", "{}", r#"{"deviceId":"d","fault":{"kind":"magic"}}"#] {
-        assert_eq!(call(&hub, "POST", "/twinguard/faults", bad).0, 400, "{bad}");
+    for bad in [
+        r#"{"kind":"magic"}"#,
+        r#"{"kind":"refuseWith","code":0}"#,
+        r#"{"kind":"answerTwinWith","status":200,"count":1}"#,
+        r#"{"kind":"delay","milliseconds":99999999999}"#,
+        r#"{"kind":"garbage"}"#,
+    ] {
+        let body = format!(r#"{{"deviceId":"{DEVICE}","fault":{bad}}}"#);
+        assert_eq!(
+            call(&hub, "POST", "/twinguard/faults", &body).0,
+            400,
+            "{bad}"
+        );
     }
     let path = "/twinguard/faults";
     let nobody = r#"{"deviceId":"nobody","fault":{"kind":"cut"}}"#;

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import queue
+import threading
 import uuid
 
 import pytest
+import requests
 from azure.iot.device import IoTHubModuleClient, Message
 from azure.iot.device.aio import IoTHubModuleClient as AsyncModuleClient
 from azure.iot.device.exceptions import ClientError, CredentialError
@@ -171,6 +173,26 @@ def test_a_killed_hub_comes_back_with_everything(start, tmp_path):
     assert twin["reported"] == {"before": "kill", "$version": 2}
     assert twin["desired"]["while"] == "away"
     client.shutdown()
+
+
+def test_what_was_acknowledged_survives_a_kill(start, tmp_path):
+    arguments = ["--data", str(tmp_path / "hub"), "--module", f"{DEVICE}/{MODULE}"]
+    address, acknowledged = None, 0
+    for delay in (0.01, 0.05, 0.2):
+        hub = start(*arguments, address=address)
+        address = hub.address
+        desired = hub.twin(DEVICE, MODULE)["properties"]["desired"]
+        # One write may have been stored without its answer having been sent.
+        assert desired.get("n", 0) in (acknowledged, acknowledged + 1)
+        acknowledged = desired.get("n", 0)
+        killer = threading.Timer(delay, hub.kill)
+        killer.start()
+        with pytest.raises(requests.exceptions.ConnectionError):
+            while True:
+                hub.desired(DEVICE, MODULE, {"n": acknowledged + 1})
+                acknowledged += 1
+        killer.join()
+    assert acknowledged > 0
 
 
 def test_a_wrong_key_is_refused(hub):
