@@ -200,8 +200,8 @@ impl Hub {
         self.update_desired(device, module, Mode::Replace, desired)
     }
 
-    /// Messages received from a device (`None`) or one of its modules, oldest first, in the
-    /// shape of `GET /twinguard/messages`.
+    /// Messages received from one module, or (`None`) from a device and all its modules, oldest
+    /// first, in the shape of `GET /twinguard/messages`.
     #[must_use]
     pub fn messages<'a>(&self, device: &str, module: impl Into<Option<&'a str>>) -> Vec<Value> {
         let filter = MessageFilter {
