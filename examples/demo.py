@@ -27,7 +27,7 @@ from twinguard.testing import LocalHub
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "azureiotsecurity"
 SECTION = "ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration"
-STATUS = "twinguardStatus"
+STATUS = "twinguard"
 PATIENCE_S = 60.0
 
 Line = dict[str, Any]
@@ -296,7 +296,7 @@ def main() -> int:
     os.environ.setdefault("TWINGUARD_HUB_BIN", str(ROOT / "target/debug/twinguard-hub"))
     with tempfile.TemporaryDirectory(prefix="twinguard-demo-") as scratch:
         data = Path(scratch, "hub")
-        with LocalHub(data=data) as hub:
+        with LocalHub(data=str(data)) as hub:
             print(f"local hub on port {hub.mqtt_port}, its CA in {hub.ca_file}")
             commands = {
                 "C": [str(build / "examples/security_module")],

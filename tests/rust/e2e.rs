@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 use twinguard_client::{ErrorKind, Event, Runtime, State};
-use twinguard_hub::Fault;
 use twinguard_tests::support::*;
 
 const QUIET: Duration = Duration::from_millis(300);
@@ -65,7 +64,7 @@ fn a_cut_connection_is_back_at_once_and_in_step() {
     module.until("the document", |f| f.view == json!({"a": 1, "b": 1}));
     for round in 2..6 {
         let skip = module.events.len();
-        hub.inject(DEVICE, MODULE, &Fault::Cut).unwrap();
+        hub.cut(DEVICE, MODULE).unwrap();
         hub.patch_desired(DEVICE, MODULE, json!({"a": round, "b": null})).unwrap();
         hub.patch_desired(DEVICE, MODULE, json!({"b": round})).unwrap();
         module.until("the newest", |f| f.view == json!({"a": round, "b": round}));
@@ -79,7 +78,7 @@ fn a_cut_connection_is_back_at_once_and_in_step() {
 fn a_hub_that_lost_the_session_is_no_trouble() {
     let hub = hub();
     let mut module = Follower::running(options(&hub, DEVICE, MODULE));
-    hub.inject(DEVICE, MODULE, &Fault::ClearSession).unwrap();
+    hub.clear_session(DEVICE, MODULE).unwrap();
     hub.patch_desired(DEVICE, MODULE, json!({"a": 1})).unwrap();
     module.until("a change after the loss", |f| f.view == json!({"a": 1}));
     module.until("running", |f| f.client.state() == State::Running);
@@ -111,11 +110,11 @@ fn a_lost_answer_is_not_waited_for_for_ever() {
     let mut options = options(&hub, DEVICE, MODULE);
     options.request_timeout(Duration::from_secs(1));
     let module = Follower::running(options);
-    hub.inject(DEVICE, MODULE, &Fault::DropTwinReplies { count: 1 }).unwrap();
+    hub.drop_twin_replies(DEVICE, MODULE, 1).unwrap();
     let generation = module.client.set_reported(json!({"a": 1})).unwrap();
     module.client.wait_reported(generation, PATIENCE).unwrap();
     assert_eq!(reported_at(&hub, DEVICE, MODULE)["a"], 1);
-    hub.inject(DEVICE, MODULE, &Fault::DropTwinReplies { count: 1 }).unwrap();
+    hub.drop_twin_replies(DEVICE, MODULE, 1).unwrap();
     let started = std::time::Instant::now();
     let answer = module.client.get_twin(PATIENCE);
     assert!(started.elapsed() < PATIENCE, "it ended by itself: {answer:?}");
@@ -127,18 +126,18 @@ fn statuses_are_taken_by_their_meaning() {
     let hub = hub();
     let mut module = Follower::running(options(&hub, DEVICE, MODULE));
     for status in [429, 500] {
-        hub.inject(DEVICE, MODULE, &Fault::AnswerTwinWith { status, count: 1 }).unwrap();
+        hub.answer_twin_with(DEVICE, MODULE, status, 1).unwrap();
         let generation = module.client.set_reported(json!({"status": status})).unwrap();
         module.until("sent again", |f| f.acknowledged(generation));
         assert_eq!(reported_at(&hub, DEVICE, MODULE)["status"], status);
     }
-    hub.inject(DEVICE, MODULE, &Fault::AnswerTwinWith { status: 400, count: 1 }).unwrap();
+    hub.answer_twin_with(DEVICE, MODULE, 400, 1).unwrap();
     let refused = module.client.set_reported(json!({"status": "refused"})).unwrap();
     let error = module.client.wait_reported(refused, PATIENCE).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReportedRefused, "{error}");
     let next = module.client.set_reported(json!({"status": "fine"})).unwrap();
     module.client.wait_reported(next, PATIENCE).unwrap();
-    hub.inject(DEVICE, MODULE, &Fault::Garbage { count: 1 }).unwrap();
+    hub.garbage(DEVICE, MODULE, 1).unwrap();
     let _ = module.client.get_twin(PATIENCE);
     hub.patch_desired(DEVICE, MODULE, json!({"after": "garbage"})).unwrap();
     module.until("going on after garbage", |f| f.view["after"] == "garbage");
@@ -149,7 +148,7 @@ fn statuses_are_taken_by_their_meaning() {
 fn a_packet_cut_in_the_middle_loses_nothing() {
     let hub = hub();
     let mut module = Follower::running(options(&hub, DEVICE, MODULE));
-    hub.inject(DEVICE, MODULE, &Fault::CloseMidPacket).unwrap();
+    hub.close_mid_packet(DEVICE, MODULE).unwrap();
     hub.patch_desired(DEVICE, MODULE, json!({"a": "x".repeat(3000)})).unwrap();
     module.until("the change, by the next connection", |f| f.view["a"].is_string());
     module.close();
