@@ -32,8 +32,7 @@ impl Resolver {
     /// The addresses at once when `host` is an address itself; otherwise they come later, in a
     /// [`Command::Resolved`].
     pub(crate) fn resolve(&mut self, key: ModuleKey, host: &str, port: u16) -> Option<Resolved> {
-        let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        if let Ok(address) = literal.parse::<IpAddr>() {
+        if let Ok(address) = host.parse::<IpAddr>() {
             return Some(Ok(vec![SocketAddr::new(address, port)]));
         }
         match self.waiting.entry((host.to_owned(), port)) {

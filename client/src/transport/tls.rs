@@ -99,9 +99,8 @@ pub(crate) fn client(
     config: &Arc<ClientConfig>,
     host: &str,
 ) -> Result<ClientConnection, CloseCause> {
-    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let failed = |text: String| CloseCause { kind: CloseKind::Tls, detail: text };
-    let name = ServerName::try_from(literal.to_owned())
+    let name = ServerName::try_from(host.to_owned())
         .map_err(|_| failed(format!("{host}: not a name that TLS can check")))?;
     ClientConnection::new(config.clone(), name).map_err(|e| failed(format!("{host}: TLS: {e}")))
 }
