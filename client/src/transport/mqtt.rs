@@ -2,6 +2,7 @@
 //! else in the driver knows which crate encodes them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mqtt_protocol_core::mqtt;
@@ -24,6 +25,24 @@ pub(crate) enum Incoming {
     Acknowledged(PacketId),
     Message(Message),
     Pong,
+}
+
+/// Kind and size, for the log; never the content.
+impl fmt::Display for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { session_present } => {
+                write!(f, "CONNACK, session present: {session_present}")
+            }
+            Self::Refused(code) => write!(f, "CONNACK with code {code}"),
+            Self::Subscribed { granted, .. } => write!(f, "SUBACK, granted: {granted}"),
+            Self::Acknowledged(_) => f.write_str("PUBACK"),
+            Self::Message(message) => {
+                write!(f, "PUBLISH with {} bytes", message.payload().len())
+            }
+            Self::Pong => f.write_str("PINGRESP"),
+        }
+    }
 }
 
 /// A PUBLISH; the payload is not copied out of the packet.
