@@ -1,5 +1,7 @@
 //! The engine.
 
+pub mod agent;
+pub mod events;
 pub mod hub;
 pub mod identity;
 pub mod twin;
