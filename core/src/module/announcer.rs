@@ -14,7 +14,11 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     pub(crate) fn new() -> Self {
-        Self { told: State::Starting, quiet_until: None, last_trouble: None }
+        Self {
+            told: State::Starting,
+            quiet_until: None,
+            last_trouble: None,
+        }
     }
 
     /// The state the host has been told.
@@ -88,6 +92,10 @@ impl Announcer {
         out: &mut Outbox,
     ) {
         self.told = state;
-        out.events.push(Event::State(StateChange { state, trouble, retry_in_ms }));
+        out.events.push(Event::State(StateChange {
+            state,
+            trouble,
+            retry_in_ms,
+        }));
     }
 }

@@ -33,9 +33,15 @@ const DRIVER_GRACE_MS: u64 = 5_000;
 enum Phase {
     Idle,
     Signing,
-    Opening { connection: ConnectionId, lease: Option<Lease>, deadline: u64 },
+    Opening {
+        connection: ConnectionId,
+        lease: Option<Lease>,
+        deadline: u64,
+    },
     Online(Online),
-    Waiting { until: u64 },
+    Waiting {
+        until: u64,
+    },
     Closed,
 }
 
@@ -86,7 +92,11 @@ impl Session {
         let identity = &options.identity;
         let lifetime_s = options.token_lifetime_s;
         Self {
-            host: options.gateway.as_ref().unwrap_or_else(|| identity.host()).clone(),
+            host: options
+                .gateway
+                .as_ref()
+                .unwrap_or_else(|| identity.host())
+                .clone(),
             fields: ConnectFields::new(identity, options.keep_alive_s),
             credentials: Credentials::new(options.authentication.clone(), identity, lifetime_s),
             connect_timeout_ms: options.connect_timeout_ms,
@@ -175,7 +185,9 @@ impl Session {
         result: Result<[u8; 32], SignError>,
         out: &mut Outbox,
     ) {
-        let Some(ask) = self.signature.take_if(|ask| ask.id == id) else { return };
+        let Some(ask) = self.signature.take_if(|ask| ask.id == id) else {
+            return;
+        };
         match result {
             Ok(signature) => {
                 let token = ask.request.into_token(&signature);
@@ -194,7 +206,14 @@ impl Session {
 
     /// The hub has accepted the connection.
     pub(crate) fn connected(&mut self, now: Now, connection: ConnectionId, out: &mut Outbox) {
-        let Phase::Opening { connection: expected, lease, .. } = self.phase else { return };
+        let Phase::Opening {
+            connection: expected,
+            lease,
+            ..
+        } = self.phase
+        else {
+            return;
+        };
         if connection != expected {
             return;
         }
@@ -210,8 +229,15 @@ impl Session {
             renewal: Renewal::None,
         });
         let filter = |topic: &str| (topic.to_owned(), QoS::AtMostOnce);
-        let filters = vec![filter(topic::TWIN_RESPONSE_FILTER), filter(topic::DESIRED_FILTER)];
-        out.act(Action::Subscribe { connection, id, filters });
+        let filters = vec![
+            filter(topic::TWIN_RESPONSE_FILTER),
+            filter(topic::DESIRED_FILTER),
+        ];
+        out.act(Action::Subscribe {
+            connection,
+            id,
+            filters,
+        });
         self.announcer.reached(State::WaitingForTwin, out);
     }
 
@@ -224,15 +250,24 @@ impl Session {
         granted: bool,
         out: &mut Outbox,
     ) -> bool {
-        let Phase::Online(online) = &mut self.phase else { return false };
+        let Phase::Online(online) = &mut self.phase else {
+            return false;
+        };
         if online.connection != connection
-            || online.subscribing.take_if(|(asked, _)| *asked == id).is_none()
+            || online
+                .subscribing
+                .take_if(|(asked, _)| *asked == id)
+                .is_none()
         {
             return false;
         }
         if !granted {
             let message = "the hub refused the subscription to the twin's topics";
-            self.lose(now, Trouble::new(TroubleKind::Protocol, message, Some(0x80)), out);
+            self.lose(
+                now,
+                Trouble::new(TroubleKind::Protocol, message, Some(0x80)),
+                out,
+            );
         }
         granted
     }
@@ -266,7 +301,12 @@ impl Session {
             self.refusals = self.refusals.saturating_add(1);
             pause
         };
-        self.wait(now, pause, Trouble::new(TroubleKind::Unauthorized, message, status), out);
+        self.wait(
+            now,
+            pause,
+            Trouble::new(TroubleKind::Unauthorized, message, status),
+            out,
+        );
     }
 
     /// The driver says that the connection is gone.
@@ -304,7 +344,11 @@ impl Session {
             self.unsigned(now, Trouble::new(TroubleKind::Signer, message, None), out);
         }
         match &self.phase {
-            Phase::Opening { connection, deadline, .. } if over(*deadline) => {
+            Phase::Opening {
+                connection,
+                deadline,
+                ..
+            } if over(*deadline) => {
                 out.disconnect(*connection);
                 let message = format!("{}: not connected in time", self.host.as_str());
                 self.failed(now, timeout(message), out);
@@ -333,12 +377,18 @@ impl Session {
         let phase = match &self.phase {
             Phase::Opening { deadline, .. } => Some(*deadline),
             Phase::Waiting { until } => Some(*until),
-            Phase::Online(Online { subscribing: Some((_, deadline)), .. }) => Some(*deadline),
+            Phase::Online(Online {
+                subscribing: Some((_, deadline)),
+                ..
+            }) => Some(*deadline),
             Phase::Online(online) => online.renewal_deadline(idle),
             _ => None,
         };
         let signature = self.signature.as_ref().map(|ask| ask.deadline);
-        [phase, signature, self.announcer.quiet_until()].into_iter().flatten().min()
+        [phase, signature, self.announcer.quiet_until()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Starts an attempt: with a fresh signature, with the supplied token, or not at all.
@@ -354,12 +404,13 @@ impl Session {
                 self.open(now, token, None, out);
             }
             Credential::Expired => {
-                let pause = backoff::expired();
-                let first = self.state() != State::Disconnected;
-                self.phase = Phase::Waiting { until: now.mono_ms.saturating_add(pause) };
+                let pause = backoff::EXPIRED_MS;
+                self.phase = Phase::Waiting {
+                    until: now.mono_ms.saturating_add(pause),
+                };
                 let message = "the supplied token has expired; a new one has to be supplied";
                 let trouble = Trouble::new(TroubleKind::TokenExpired, message, None);
-                if first || self.announcer.is_news(&trouble) {
+                if self.announcer.is_news(&trouble) {
                     self.announcer.lost(trouble, pause, out);
                 }
             }
@@ -370,10 +421,18 @@ impl Session {
         self.last_signature = self.last_signature.wrapping_add(1);
         let id = SignId(self.last_signature);
         out.statistics.tokens_signed = out.statistics.tokens_signed.saturating_add(1);
-        out.sign(Action::Sign { id, data: request.string_to_sign().into_bytes() });
+        out.sign(Action::Sign {
+            id,
+            data: request.string_to_sign().into_bytes(),
+        });
         let lease = self.credentials.lease(now, &mut self.rng);
         let deadline = now.mono_ms.saturating_add(self.connect_timeout_ms);
-        self.signature = Some(SignatureAsked { id, request, lease, deadline });
+        self.signature = Some(SignatureAsked {
+            id,
+            request,
+            lease,
+            deadline,
+        });
     }
 
     fn open(&mut self, now: Now, token: SasToken, lease: Option<Lease>, out: &mut Outbox) {
@@ -391,7 +450,11 @@ impl Session {
         }));
         let patience = self.connect_timeout_ms.saturating_add(DRIVER_GRACE_MS);
         let deadline = now.mono_ms.saturating_add(patience);
-        self.phase = Phase::Opening { connection, lease, deadline };
+        self.phase = Phase::Opening {
+            connection,
+            lease,
+            deadline,
+        };
         self.announcer.reached(State::Connecting, out);
     }
 
@@ -417,13 +480,19 @@ impl Session {
         out.statistics.connections_lost = out.statistics.connections_lost.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
         self.signature = None;
-        self.phase = Phase::Waiting { until: now.mono_ms.saturating_add(pause) };
+        self.phase = Phase::Waiting {
+            until: now.mono_ms.saturating_add(pause),
+        };
         self.announcer.lost(trouble, pause, out);
     }
 
     /// Forgets earlier failures if this connection has been a good one, and says so.
     fn settle(&mut self, now: Now) -> bool {
-        let Phase::Online(Online { running_since: Some(since), .. }) = &self.phase else {
+        let Phase::Online(Online {
+            running_since: Some(since),
+            ..
+        }) = &self.phase
+        else {
             return false;
         };
         let good = now.mono_ms.saturating_sub(*since) >= STABLE_MS;

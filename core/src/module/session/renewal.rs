@@ -29,7 +29,11 @@ pub(super) enum Renewal {
 
 impl Renewal {
     pub(super) fn draining(now: Now, token: SasToken, lease: Lease) -> Self {
-        Self::Draining { token, lease, until: now.mono_ms.saturating_add(DRAIN_MS) }
+        Self::Draining {
+            token,
+            lease,
+            until: now.mono_ms.saturating_add(DRAIN_MS),
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -51,7 +55,9 @@ impl Online {
 impl Session {
     /// Goes on with the renewal as far as it is due. `idle` says that no request is in flight.
     pub(super) fn advance_renewal(&mut self, now: Now, idle: bool, out: &mut Outbox) {
-        let Phase::Online(online) = &mut self.phase else { return };
+        let Phase::Online(online) = &mut self.phase else {
+            return;
+        };
         match &online.renewal {
             Renewal::None if online.lease.is_some_and(|l| l.is_due(now, online.since)) => {
                 if let Credential::Sign(request) = self.credentials.next(now) {
@@ -78,7 +84,9 @@ impl Session {
 
     fn reconnect(&mut self, now: Now, out: &mut Outbox) {
         self.settle(now);
-        let Phase::Online(online) = &mut self.phase else { return };
+        let Phase::Online(online) = &mut self.phase else {
+            return;
+        };
         let Renewal::Draining { token, lease, .. } =
             std::mem::replace(&mut online.renewal, Renewal::None)
         else {
@@ -86,7 +94,8 @@ impl Session {
         };
         out.disconnect(online.connection);
         out.statistics.planned_renewals = out.statistics.planned_renewals.saturating_add(1);
-        self.announcer.keep_quiet(now.mono_ms.saturating_add(self.request_timeout_ms));
+        self.announcer
+            .keep_quiet(now.mono_ms.saturating_add(self.request_timeout_ms));
         self.open(now, token, Some(lease), out);
     }
 }
