@@ -14,8 +14,9 @@ use twinguard_core::identity::{ConnectionString, SasToken};
 use twinguard_core::module::{
     Action, Authentication, ConnectionId, Input, Module, ModuleOptions, Now,
 };
+use twinguard_core::twin::json::parse_object;
+use twinguard_core::twin::limits::{check_reported, check_reported_patch};
 use twinguard_core::twin::patch::{self, apply_change};
-use twinguard_core::twin::{check_reported, check_reported_patch, parse_object};
 
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -35,7 +36,9 @@ const MAX_JSON: usize = 128 * 1024;
 
 /// Connection strings and ready tokens: what is taken can be used, and errors hold no secret.
 pub fn connection_string(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let _ = SasToken::parse(text);
     match ConnectionString::parse(text) {
         Ok(parsed) => {
@@ -56,19 +59,27 @@ pub fn connection_string(data: &[u8]) {
 
 /// The value of `SharedAccessKey=`, when it is long enough to be told from chance.
 fn secret_of(text: &str) -> Option<&str> {
-    let key = text.split(';').find_map(|pair| pair.strip_prefix("SharedAccessKey="))?;
+    let key = text
+        .split(';')
+        .find_map(|pair| pair.strip_prefix("SharedAccessKey="))?;
     (key.len() >= 16 && !"SharedAccessSignature".contains(key)).then_some(key)
 }
 
 /// Topics and property bags: total on any text; what was encoded decodes to the same.
 pub fn topic_and_bag(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let _ = topic::parse(text);
     if let Ok(decoded) = PropertyBag::decode(text)
         && let Ok(encoded) = decoded.encode()
     {
         let again = PropertyBag::decode(&encoded);
-        assert_eq!(again.as_ref(), Ok(&decoded), "a bag that does not survive a round trip");
+        assert_eq!(
+            again.as_ref(),
+            Ok(&decoded),
+            "a bag that does not survive a round trip"
+        );
     }
 }
 
@@ -79,7 +90,9 @@ pub fn twin_sequence(data: &[u8]) {
         let _ = (check_reported(&value), check_reported_patch(&value));
         Some(std::mem::take(&mut value))
     });
-    let Some(mut known) = documents.next() else { return };
+    let Some(mut known) = documents.next() else {
+        return;
+    };
     patch::strip_nulls(&mut known);
     for next in documents.take(64) {
         let mut merged = known.clone();
@@ -88,7 +101,10 @@ pub fn twin_sequence(data: &[u8]) {
         if let Some(diff) = patch::diff(&known, &merged) {
             patch::merge(&mut by_diff, &diff);
         }
-        assert_eq!(by_diff, merged, "diff does not lead from one document to the other");
+        assert_eq!(
+            by_diff, merged,
+            "diff does not lead from one document to the other"
+        );
         let mut by_changes = known.clone();
         for change in patch::changes(&known, &merged) {
             assert_eq!(apply_change(&mut by_changes, &change), Ok(()));
@@ -100,7 +116,9 @@ pub fn twin_sequence(data: &[u8]) {
 
 /// Desired documents in every profile: evaluation is total, and a second look changes nothing.
 pub fn agent_configuration(data: &[u8]) {
-    let Ok(document) = parse_object(data, MAX_JSON) else { return };
+    let Ok(document) = parse_object(data, MAX_JSON) else {
+        return;
+    };
     for profile in [Profile::Current, Profile::Legacy, Profile::MicroAgent] {
         for acceptance in [Acceptance::Whole, Acceptance::PerProperty] {
             let mut options = AgentOptions::default();
@@ -119,12 +137,23 @@ fn evaluate_twice(options: &AgentOptions, document: &Value) {
     let before = configurator.evaluation().effective.clone();
     let verdict = configurator.evaluate(document, Some(1));
     if verdict == Verdict::Rejected && options.acceptance == Acceptance::Whole {
-        assert_eq!(configurator.evaluation().effective, before, "a refused update has effect");
+        assert_eq!(
+            configurator.evaluation().effective,
+            before,
+            "a refused update has effect"
+        );
     }
     let evaluation = configurator.evaluation().clone();
-    let _ = (evaluation.to_json(), evaluation.reported_section(), evaluation.status());
+    let _ = (
+        evaluation.to_json(),
+        evaluation.reported_section(),
+        evaluation.status(),
+    );
     let again = configurator.evaluate(document, Some(1));
-    assert!(again != Verdict::Applied, "the same document has effect twice");
+    assert!(
+        again != Verdict::Applied,
+        "the same document has effect twice"
+    );
 }
 
 /// Files that hold a record: whatever is in them, the store opens and gives an answer or a named
@@ -146,7 +175,10 @@ pub fn store_record(data: &[u8]) {
 
 /// The engine's record: restoring is total, and what is refused leaves the module as it was.
 pub fn module_record(data: &[u8]) {
-    let now = Now { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+    let now = Now {
+        mono_ms: 1_000,
+        unix_ms: 1_800_000_000_000,
+    };
     let mut module = Module::new(module_options(), now).expect("sound options");
     if module.restore(data).is_err() {
         assert!(!module.synced() && module.poll_action().is_none());
@@ -158,13 +190,18 @@ pub fn module_record(data: &[u8]) {
 /// A session with a hub that says what it likes: each line is one message, its topic chosen by
 /// the first byte, or a step of the clock. The engine never panics and never grows without bound.
 pub fn module_session(data: &[u8]) {
-    let mut now = Now { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+    let mut now = Now {
+        mono_ms: 1_000,
+        unix_ms: 1_800_000_000_000,
+    };
     let mut module = Module::new(module_options(), now).expect("sound options");
     module.connect(now);
     let mut rid = String::new();
     for line in data.split(|byte| *byte == b'\n').take(256) {
         let connection = answer_actions(&mut module, now, &mut rid);
-        let Some((kind, payload)) = line.split_first() else { continue };
+        let Some((kind, payload)) = line.split_first() else {
+            continue;
+        };
         let topic = match kind % 6 {
             0 => format!("$iothub/twin/res/200/?$rid={rid}"),
             1 => format!("$iothub/twin/res/204/?$rid={rid}&$version=3"),
@@ -177,7 +214,14 @@ pub fn module_session(data: &[u8]) {
                 continue;
             }
         };
-        module.handle(now, Input::Message { connection, topic: &topic, payload });
+        module.handle(
+            now,
+            Input::Message {
+                connection,
+                topic: &topic,
+                payload,
+            },
+        );
     }
     let mut waiting = 0;
     while module.poll_event().is_some() {
@@ -198,18 +242,39 @@ fn answer_actions(module: &mut Module, now: Now, rid: &mut String) -> Connection
     while let Some(action) = module.poll_action() {
         match action {
             Action::Sign { id, .. } => {
-                module.handle(now, Input::Signed { id, result: Ok([7; 32]) });
+                module.handle(
+                    now,
+                    Input::Signed {
+                        id,
+                        result: Ok([7; 32]),
+                    },
+                );
             }
             Action::Connect(request) => {
                 newest = request.connection;
                 let connection = newest;
-                module.handle(now, Input::Connected { connection, session_present: false });
+                module.handle(
+                    now,
+                    Input::Connected {
+                        connection,
+                        session_present: false,
+                    },
+                );
             }
             Action::Subscribe { connection, id, .. } => {
                 newest = connection;
-                module.handle(now, Input::Subscribed { connection, id, granted: true });
+                module.handle(
+                    now,
+                    Input::Subscribed {
+                        connection,
+                        id,
+                        granted: true,
+                    },
+                );
             }
-            Action::Publish { connection, topic, .. } => {
+            Action::Publish {
+                connection, topic, ..
+            } => {
                 newest = connection;
                 if let Some((_, tail)) = topic.split_once("$rid=") {
                     rid.clear();

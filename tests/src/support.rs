@@ -31,8 +31,11 @@ pub fn options(hub: &Hub, device: &str, module: &str) -> ClientOptions {
 
 /// Settings for a connection string and a CA.
 pub fn options_for(connection_string: &str, ca_pem: &str) -> ClientOptions {
-    let mut options = ClientOptions::from_connection_string(connection_string).expect("well formed");
-    options.root_certificates_pem(ca_pem.as_bytes(), RootMode::Replace).expect("a certificate");
+    let mut options =
+        ClientOptions::from_connection_string(connection_string).expect("well formed");
+    options
+        .root_certificates_pem(ca_pem.as_bytes(), RootMode::Replace)
+        .expect("a certificate");
     options
 }
 
@@ -51,7 +54,11 @@ impl Follower {
     pub fn start(options: ClientOptions) -> Self {
         let client = options.build().expect("sound options");
         client.connect().expect("connect returns at once");
-        Self { client, view: json!({}), events: Vec::new() }
+        Self {
+            client,
+            view: json!({}),
+            events: Vec::new(),
+        }
     }
 
     /// Builds, connects, and waits until the module runs.
@@ -69,7 +76,11 @@ impl Follower {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "not seen in time: {what}; events: {:#?}", self.events);
+            assert!(
+                !left.is_zero(),
+                "not seen in time: {what}; events: {:#?}",
+                self.events
+            );
             self.take(left.min(Duration::from_millis(200)));
         }
     }
@@ -95,10 +106,14 @@ impl Follower {
     /// How often each member of the desired section changed, by JSON pointer, in events after the
     /// first `skip`.
     pub fn changes_of(&self, pointer: &str, skip: usize) -> Vec<(Option<Value>, Option<Value>)> {
-        let desired = self.events.iter().skip(skip).filter_map(|event| match event {
-            Event::Desired(change) => Some(change.changes()),
-            _ => None,
-        });
+        let desired = self
+            .events
+            .iter()
+            .skip(skip)
+            .filter_map(|event| match event {
+                Event::Desired(change) => Some(change.changes()),
+                _ => None,
+            });
         let matching = desired.flatten().filter(|change| change.pointer == pointer);
         matching.map(|change| (change.old, change.new)).collect()
     }
@@ -125,7 +140,8 @@ impl Follower {
 
 /// The reported section at the hub, without `$` members at the top.
 pub fn reported_at(hub: &Hub, device: &str, module: &str) -> Value {
-    let mut reported = hub.module_twin(device, module).expect("a twin")["properties"]["reported"].take();
+    let mut reported =
+        hub.module_twin(device, module).expect("a twin")["properties"]["reported"].take();
     if let Value::Object(members) = &mut reported {
         members.retain(|key, _| !key.starts_with('$'));
     }
@@ -167,12 +183,19 @@ impl HubProcess {
         let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
         std::io::BufRead::read_line(&mut out, &mut line).expect("a line of facts");
         let facts = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
-        Self { child, _stdin: stdin, facts }
+        Self {
+            child,
+            _stdin: stdin,
+            facts,
+        }
     }
 
     /// The connection string of the first module that was named at the start.
     pub fn connection_string(&self) -> String {
-        self.facts["modules"][0]["connectionString"].as_str().expect("a module").to_owned()
+        self.facts["modules"][0]["connectionString"]
+            .as_str()
+            .expect("a module")
+            .to_owned()
     }
 
     /// The CA in PEM.
@@ -188,7 +211,10 @@ impl HubProcess {
 
     /// Sends a signal by name: `STOP`, `CONT`, `KILL`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(status.expect("kill").success());
     }
 
@@ -212,12 +238,18 @@ pub fn hub_binary() -> PathBuf {
         return path.into();
     }
     let test = std::env::current_exe().expect("our own path");
-    let target = test.ancestors().nth(2).expect("target/<profile>").to_owned();
+    let target = test
+        .ancestors()
+        .nth(2)
+        .expect("target/<profile>")
+        .to_owned();
     let path = target.join("twinguard-hub");
     static BUILD: std::sync::Once = std::sync::Once::new();
     BUILD.call_once(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--quiet", "-p", "twinguard-hub"]).status();
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "-p", "twinguard-hub"])
+            .status();
         assert!(built.expect("cargo").success(), "the hub does not build");
     });
     path
