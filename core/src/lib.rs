@@ -1,3 +1,5 @@
 //! The engine.
 
+pub mod hub;
+pub mod identity;
 pub mod twin;

@@ -298,3 +298,6 @@ fn limit_error(pointer: &str, kind: LimitKind, limit: usize, actual: usize) -> L
         actual: whole(actual),
     }
 }
+
+#[cfg(test)]
+mod tests;
