@@ -1,5 +1,8 @@
 //! The engine.
 
+pub mod agent;
+pub mod events;
 pub mod hub;
 pub mod identity;
+pub mod module;
 pub mod twin;
