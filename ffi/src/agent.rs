@@ -73,13 +73,22 @@ pub(crate) fn agent_options(
         n if n == P::TWINGUARD_PROFILE_MICRO_AGENT as i32 => Profile::MicroAgent,
         n => return Err(out_of_range("profile", n)),
     };
-    let options = AgentOptions::default().with_acceptance(acceptance).with_profile(profile);
-    Ok(if section.is_empty() { options } else { options.with_section(section) })
+    let options = AgentOptions::default()
+        .with_acceptance(acceptance)
+        .with_profile(profile);
+    Ok(if section.is_empty() {
+        options
+    } else {
+        options.with_section(section)
+    })
 }
 
 /// A number that stands for none of the values there are.
 pub(crate) fn out_of_range(name: &str, number: i32) -> Failure {
-    Failure::new(ErrorKind::InvalidArgument, format!("{name}: {number} is none of its values"))
+    Failure::new(
+        ErrorKind::InvalidArgument,
+        format!("{name}: {number} is none of its values"),
+    )
 }
 
 /// Makes a shadow: an empty desired document, with the defaults in force.
@@ -111,7 +120,9 @@ pub extern "C" fn twinguard_shadow_new(
     boundary::call(error, || {
         let out = out_shadow.required("out_shadow")?;
         let options = agent_options(section, acceptance, profile)?;
-        out.write(Some(Box::new(twinguard_shadow(Guarded::new(Shadow::new(options))))));
+        out.write(Some(Box::new(twinguard_shadow(Guarded::new(Shadow::new(
+            options,
+        ))))));
         Ok(())
     })
 }
@@ -241,7 +252,9 @@ pub extern "C" fn twinguard_shadow_configuration(
     boundary::call(error, || {
         let shadow = shadow.required("shadow")?;
         let out = out_configuration.required("out_configuration")?;
-        let evaluation = shadow.0.enter(|shadow| Ok(Arc::clone(shadow.evaluation())))?;
+        let evaluation = shadow
+            .0
+            .enter(|shadow| Ok(Arc::clone(shadow.evaluation())))?;
         out.write(Some(Box::new(twinguard_configuration::new(evaluation))));
         Ok(())
     })
@@ -326,7 +339,11 @@ pub extern "C" fn twinguard_duration_parse(
     boundary::call(error, || {
         let out = out_ms.required("out_ms")?;
         let duration = text.text("text")?.parse::<Duration>();
-        out.write(duration.map_err(|e| failure(ErrorKind::InvalidArgument, &e))?.as_millis());
+        out.write(
+            duration
+                .map_err(|e| failure(ErrorKind::InvalidArgument, &e))?
+                .as_millis(),
+        );
         Ok(())
     })
 }

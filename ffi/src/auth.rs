@@ -47,7 +47,10 @@ pub extern "C" fn twinguard_sas_token_new(
         let resource = resource.text("resource")?;
         let policy = policy.text("policy")?;
         if resource.is_empty() {
-            return Err(Failure::new(ErrorKind::InvalidArgument, "resource is empty"));
+            return Err(Failure::new(
+                ErrorKind::InvalidArgument,
+                "resource is empty",
+            ));
         }
         let policy = (!policy.is_empty()).then_some(policy);
         let key = key(key_base64)?;
@@ -88,7 +91,10 @@ pub extern "C" fn twinguard_derive_key(
         let out = out_key.required("out_key")?;
         let registration_id = registration_id.text("registration_id")?;
         if registration_id.is_empty() {
-            return Err(Failure::new(ErrorKind::InvalidArgument, "registration_id is empty"));
+            return Err(Failure::new(
+                ErrorKind::InvalidArgument,
+                "registration_id is empty",
+            ));
         }
         let derived = sas::derive_key(&key(group_key_base64)?, registration_id);
         out.write(twinguard_buf::boxed(Text::from(derived.as_str())));

@@ -71,7 +71,10 @@ pub(crate) struct Guarded<T> {
 
 impl<T> Guarded<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { value, poisoned: AtomicBool::new(false) }
+        Self {
+            value,
+            poisoned: AtomicBool::new(false),
+        }
     }
 
     /// Works with the object, together with other calls that do the same.
@@ -149,7 +152,11 @@ mod tests {
     fn a_panic_poisons_the_object_it_happened_in() {
         let mut object = Guarded::new(1);
         assert!(object.enter(|n| Ok(*n)).is_ok());
-        assert!(object.enter(|_| -> Result<(), Failure> { panic!("glass") }).is_err());
+        assert!(
+            object
+                .enter(|_| -> Result<(), Failure> { panic!("glass") })
+                .is_err()
+        );
         for status in [
             object.enter(|_| Ok(())).unwrap_err().code(),
             object.enter_mut(|_| Ok(())).unwrap_err().code(),

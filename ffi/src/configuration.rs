@@ -63,14 +63,19 @@ impl twinguard_configuration {
 
     fn setting(&self, key: twinguard_str) -> Result<&Setting, Failure> {
         let key = key.text("key")?;
-        self.settings.get_or_init(|| settings(&self.evaluation)).get(key).ok_or_else(|| {
-            let message = format!("key: no setting '{}' in this profile", key.escape_debug());
-            Failure::new(ErrorKind::InvalidArgument, message)
-        })
+        self.settings
+            .get_or_init(|| settings(&self.evaluation))
+            .get(key)
+            .ok_or_else(|| {
+                let message = format!("key: no setting '{}' in this profile", key.escape_debug());
+                Failure::new(ErrorKind::InvalidArgument, message)
+            })
     }
 
     fn refused(&self, index: usize) -> Option<&Refused> {
-        self.refused.get_or_init(|| refused(&self.evaluation)).get(index)
+        self.refused
+            .get_or_init(|| refused(&self.evaluation))
+            .get(index)
     }
 }
 
@@ -98,7 +103,10 @@ fn refused(evaluation: &Evaluation) -> Vec<Refused> {
 /// A setting of another type than the caller asked for.
 fn wrong_type(key: twinguard_str, expected: &str) -> Failure {
     let key = key.text("key").unwrap_or_default();
-    Failure::new(ErrorKind::InvalidArgument, format!("key: '{key}' is not {expected}"))
+    Failure::new(
+        ErrorKind::InvalidArgument,
+        format!("key: '{key}' is not {expected}"),
+    )
 }
 
 /// Whether the desired document that was evaluated last is good.
@@ -138,7 +146,10 @@ pub extern "C" fn twinguard_configuration_desired_version(
     out_version: Option<&mut MaybeUninit<u64>>,
 ) -> bool {
     boundary::value(false, || {
-        boundary::put(configuration.and_then(|c| c.evaluation.desired_version), out_version)
+        boundary::put(
+            configuration.and_then(|c| c.evaluation.desired_version),
+            out_version,
+        )
     })
 }
 
@@ -211,7 +222,10 @@ pub extern "C" fn twinguard_configuration_errors(
         let configuration = configuration.required("configuration")?;
         let out = out_payloads.required("out_payloads")?;
         let errors = events::configuration_errors(&configuration.evaluation);
-        let list: Value = errors.iter().map(events::ConfigurationError::to_json).collect();
+        let list: Value = errors
+            .iter()
+            .map(events::ConfigurationError::to_json)
+            .collect();
         out.write(twinguard_buf::boxed(Text::from(&list)));
         Ok(())
     })
@@ -244,8 +258,15 @@ pub extern "C" fn twinguard_configuration_duration_ms(
     boundary::call(error, || {
         let setting = configuration.required("configuration")?.setting(key)?;
         let out = out_ms.required("out_ms")?;
-        let duration = setting.value.as_str().and_then(|text| text.parse::<Duration>().ok());
-        out.write(duration.ok_or_else(|| wrong_type(key, "a duration"))?.as_millis());
+        let duration = setting
+            .value
+            .as_str()
+            .and_then(|text| text.parse::<Duration>().ok());
+        out.write(
+            duration
+                .ok_or_else(|| wrong_type(key, "a duration"))?
+                .as_millis(),
+        );
         Ok(())
     })
 }
@@ -277,7 +298,12 @@ pub extern "C" fn twinguard_configuration_number(
     boundary::call(error, || {
         let setting = configuration.required("configuration")?.setting(key)?;
         let out = out_number.required("out_number")?;
-        out.write(setting.value.as_u64().ok_or_else(|| wrong_type(key, "a number"))?);
+        out.write(
+            setting
+                .value
+                .as_u64()
+                .ok_or_else(|| wrong_type(key, "a number"))?,
+        );
         Ok(())
     })
 }
@@ -309,7 +335,12 @@ pub extern "C" fn twinguard_configuration_flag(
     boundary::call(error, || {
         let setting = configuration.required("configuration")?.setting(key)?;
         let out = out_flag.required("out_flag")?;
-        out.write(setting.value.as_bool().ok_or_else(|| wrong_type(key, "a switch"))?);
+        out.write(
+            setting
+                .value
+                .as_bool()
+                .ok_or_else(|| wrong_type(key, "a switch"))?,
+        );
         Ok(())
     })
 }
@@ -396,7 +427,9 @@ pub extern "C" fn twinguard_configuration_text(
 pub extern "C" fn twinguard_configuration_refused_count(
     configuration: Option<&twinguard_configuration>,
 ) -> usize {
-    boundary::value(0, || configuration.map_or(0, |c| c.evaluation.errors().count()))
+    boundary::value(0, || {
+        configuration.map_or(0, |c| c.evaluation.errors().count())
+    })
 }
 
 /// The key of a refused property.

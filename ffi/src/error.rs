@@ -44,7 +44,7 @@ impl From<Failure> for twinguard_error {
 
 /// The causes below an error in one line, outermost first.
 fn causes(error: &dyn StdError) -> Option<String> {
-    let below = std::iter::successors(error.source(), |cause| cause.source());
+    let below = std::iter::successors(error.source(), |cause| (*cause).source());
     let lines: Vec<String> = below.map(ToString::to_string).collect();
     (!lines.is_empty()).then(|| lines.join(": "))
 }
@@ -76,7 +76,9 @@ pub extern "C" fn twinguard_error_status(error: Option<&twinguard_error>) -> twi
 /// @see twinguard_error_cause()
 #[unsafe(no_mangle)]
 pub extern "C" fn twinguard_error_message(error: Option<&twinguard_error>) -> twinguard_str {
-    boundary::value(twinguard_str::NONE, || twinguard_str::of_option(error.map(|e| &e.message)))
+    boundary::value(twinguard_str::NONE, || {
+        twinguard_str::of_option(error.map(|e| &e.message))
+    })
 }
 
 /// Where in a JSON document the fault lies.

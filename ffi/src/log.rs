@@ -70,7 +70,8 @@ impl Drop for UserData {
 
 /// The caller's log function.
 pub(crate) struct Sink {
-    pub(crate) log: unsafe extern "C" fn(i32, twinguard_str, twinguard_str, twinguard_str, *mut c_void),
+    pub(crate) log:
+        unsafe extern "C" fn(i32, twinguard_str, twinguard_str, twinguard_str, *mut c_void),
     pub(crate) user_data: UserData,
 }
 
@@ -107,7 +108,12 @@ impl LogSink for Sink {
 
 /// The level of a number from C.
 pub(crate) fn level(number: i32) -> Option<LogLevel> {
-    let levels =
-        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    let levels = [
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+        LogLevel::Trace,
+    ];
     levels.into_iter().find(|level| *level as i32 == number)
 }

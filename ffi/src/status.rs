@@ -124,14 +124,16 @@ fn describe(status: twinguard_status) -> (twinguard_str, twinguard_str) {
     }
     let (name, text) = match status {
         OK => (c"TWINGUARD_OK", c"success"),
-        _ => (c"TWINGUARD_UNKNOWN", c"not a status of this version"),
+        _ => (c"UNKNOWN", c"not a status of this version"),
     };
     (twinguard_str::literal(name), twinguard_str::literal(text))
 }
 
 fn next(rest: &mut &'static [u8]) -> &'static CStr {
     let text = CStr::from_bytes_until_nul(rest).unwrap_or_default();
-    *rest = rest.get(text.to_bytes_with_nul().len()..).unwrap_or_default();
+    *rest = rest
+        .get(text.to_bytes_with_nul().len()..)
+        .unwrap_or_default();
     text
 }
 
@@ -184,7 +186,7 @@ const fn texts() -> [u8; texts_len()] {
 /// For logs of programs; for people there is twinguard_status_text().
 ///
 /// @param[in] status  any number.
-/// @return the name, as "TWINGUARD_ERR_TIMEOUT"; "TWINGUARD_UNKNOWN" for a number that this
+/// @return the name, as "TWINGUARD_ERR_TIMEOUT"; "UNKNOWN" for a number that this
 ///         version does not know.
 /// @note Ownership: lives as long as the program, or until the library is unloaded.
 /// @note Threads: from anywhere.

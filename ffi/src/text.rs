@@ -29,16 +29,25 @@ pub struct twinguard_str {
 
 impl twinguard_str {
     /// No text.
-    pub(crate) const NONE: Self = Self { ptr: std::ptr::null(), len: 0 };
+    pub(crate) const NONE: Self = Self {
+        ptr: std::ptr::null(),
+        len: 0,
+    };
 
     /// Text that lives as long as the program.
     pub(crate) const fn literal(text: &'static CStr) -> Self {
-        Self { ptr: text.as_ptr(), len: text.count_bytes() }
+        Self {
+            ptr: text.as_ptr(),
+            len: text.count_bytes(),
+        }
     }
 
     /// Text borrowed from an object of ours.
     pub(crate) fn of(text: &Text) -> Self {
-        Self { ptr: text.0.as_ptr(), len: text.0.count_bytes() }
+        Self {
+            ptr: text.0.as_ptr(),
+            len: text.0.count_bytes(),
+        }
     }
 
     /// Text that may be missing.
@@ -48,7 +57,10 @@ impl twinguard_str {
 
     /// Text for the length of one callback. Not NUL-ended.
     pub(crate) fn lend(text: &str) -> Lent<'_> {
-        let whole = Self { ptr: text.as_ptr().cast(), len: text.len() };
+        let whole = Self {
+            ptr: text.as_ptr().cast(),
+            len: text.len(),
+        };
         Lent(whole, PhantomData)
     }
 
@@ -57,7 +69,10 @@ impl twinguard_str {
         if self.ptr.is_null() {
             return match self.len {
                 0 => Ok(&[]),
-                _ => Err(Failure::new(ErrorKind::NullArgument, format!("{name}.ptr is NULL"))),
+                _ => Err(Failure::new(
+                    ErrorKind::NullArgument,
+                    format!("{name}.ptr is NULL"),
+                )),
             };
         }
         if isize::try_from(self.len).is_err() {
@@ -94,6 +109,7 @@ pub(crate) struct Text(CString);
 
 impl Text {
     /// The text without its NUL.
+    #[cfg(test)]
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
@@ -124,12 +140,13 @@ impl From<&serde_json::Value> for Text {
 }
 
 /// Owned text: the result of a call that makes one. Wiped when freed.
-pub struct twinguard_buf(Zeroizing<CString>);
+// Bytes with the NUL at the end.
+pub struct twinguard_buf(Zeroizing<Vec<u8>>);
 
 impl twinguard_buf {
     /// Boxes the text for the caller.
     pub(crate) fn boxed(text: Text) -> Option<Box<Self>> {
-        Some(Box::new(Self(Zeroizing::new(text.0))))
+        Some(Box::new(Self(Zeroizing::new(text.0.into_bytes_with_nul()))))
     }
 }
 
@@ -147,7 +164,10 @@ impl twinguard_buf {
 pub extern "C" fn twinguard_buf_text(buf: Option<&twinguard_buf>) -> twinguard_str {
     boundary::value(twinguard_str::NONE, || match buf {
         None => twinguard_str::NONE,
-        Some(buf) => twinguard_str { ptr: buf.0.as_ptr(), len: buf.0.count_bytes() },
+        Some(buf) => twinguard_str {
+            ptr: buf.0.as_ptr().cast(),
+            len: buf.0.len().saturating_sub(1),
+        },
     })
 }
 
@@ -173,11 +193,26 @@ mod tests {
     #[test]
     fn arguments_are_checked_before_they_are_read() {
         assert_eq!(twinguard_str::NONE.text("x").unwrap(), "");
-        let null = twinguard_str { ptr: std::ptr::null(), len: 3 };
-        assert_eq!(null.text("x").unwrap_err().code(), ErrorKind::NullArgument.code());
-        let endless = twinguard_str { ptr: c"x".as_ptr(), len: usize::MAX };
-        assert_eq!(endless.text("x").unwrap_err().code(), ErrorKind::InvalidArgument.code());
-        let latin = twinguard_str { ptr: [b'a', 0xe9].as_ptr().cast(), len: 2 };
+        let null = twinguard_str {
+            ptr: std::ptr::null(),
+            len: 3,
+        };
+        assert_eq!(
+            null.text("x").unwrap_err().code(),
+            ErrorKind::NullArgument.code()
+        );
+        let endless = twinguard_str {
+            ptr: c"x".as_ptr(),
+            len: usize::MAX,
+        };
+        assert_eq!(
+            endless.text("x").unwrap_err().code(),
+            ErrorKind::InvalidArgument.code()
+        );
+        let latin = twinguard_str {
+            ptr: [b'a', 0xe9].as_ptr().cast(),
+            len: 2,
+        };
         let failure = latin.text("name").unwrap_err();
         assert_eq!(failure.code(), ErrorKind::Encoding.code());
         assert_eq!(failure.to_string(), "name: byte 1 is not UTF-8");

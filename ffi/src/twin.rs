@@ -56,7 +56,9 @@ pub(crate) fn object(text: twinguard_str, name: &'static str) -> Result<Value, F
 /// @see twinguard_twin_desired_version()
 #[unsafe(no_mangle)]
 pub extern "C" fn twinguard_twin_desired(twin: Option<&twinguard_twin>) -> twinguard_str {
-    boundary::value(twinguard_str::NONE, || twinguard_str::of_option(twin.map(|t| &t.desired)))
+    boundary::value(twinguard_str::NONE, || {
+        twinguard_str::of_option(twin.map(|t| &t.desired))
+    })
 }
 
 /// The version of the desired document.
@@ -75,7 +77,9 @@ pub extern "C" fn twinguard_twin_desired_version(
     twin: Option<&twinguard_twin>,
     out_version: Option<&mut MaybeUninit<u64>>,
 ) -> bool {
-    boundary::value(false, || boundary::put(twin.and_then(|t| t.desired_version), out_version))
+    boundary::value(false, || {
+        boundary::put(twin.and_then(|t| t.desired_version), out_version)
+    })
 }
 
 /// The reported document, as the hub was last known to have it.
@@ -112,7 +116,9 @@ pub extern "C" fn twinguard_twin_reported_version(
     twin: Option<&twinguard_twin>,
     out_version: Option<&mut MaybeUninit<u64>>,
 ) -> bool {
-    boundary::value(false, || boundary::put(twin.and_then(|t| t.reported_version), out_version))
+    boundary::value(false, || {
+        boundary::put(twin.and_then(|t| t.reported_version), out_version)
+    })
 }
 
 /// Whether the twin came from the hub on the connection that stood then.
@@ -212,7 +218,8 @@ pub extern "C" fn twinguard_diff(
         let mut after = object(to, "to")?;
         patch::strip_nulls(&mut before);
         patch::strip_nulls(&mut after);
-        let text = patch::diff(&before, &after).map_or_else(|| Text::from("{}"), |p| Text::from(&p));
+        let text =
+            patch::diff(&before, &after).map_or_else(|| Text::from("{}"), |p| Text::from(&p));
         out.write(twinguard_buf::boxed(text));
         Ok(())
     })
