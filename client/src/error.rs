@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use twinguard_core::identity::{ConnectionStringError, ConnectionStringErrorKind};
 use twinguard_core::module::{CloseKind, Trouble, TroubleKind};
 
 /// One row per kind: the number and the names are the same in Rust, C and Python and never change.
@@ -207,6 +208,18 @@ impl Error {
     /// The error a waiting call ends with when the trouble of the module is the reason.
     pub(crate) fn from_trouble(trouble: &Trouble) -> Self {
         Self::new(ErrorKind::of_trouble(trouble), trouble.message.clone())
+    }
+}
+
+impl From<ConnectionStringError> for Error {
+    fn from(error: ConnectionStringError) -> Self {
+        let bad_value = matches!(error.kind, ConnectionStringErrorKind::InvalidValue(_));
+        let kind = if bad_value && error.key == "SharedAccessKey" {
+            ErrorKind::Key
+        } else {
+            ErrorKind::ConnectionString
+        };
+        Self::new(kind, error.to_string()).with_source(error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine.
 
 pub mod agent;
+mod auth;
 pub mod events;
 pub mod hub;
 pub mod identity;

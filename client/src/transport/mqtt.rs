@@ -96,7 +96,7 @@ impl Mqtt {
             .and_then(|builder| builder.user_name(request.username.as_str()))
             .map_err(bad)?;
         if let Some(password) = &request.password {
-            builder = builder.password(password.as_str().as_bytes()).map_err(bad)?;
+            builder = builder.password(password.as_str()).map_err(bad)?;
         }
         let connect = builder.build().map_err(bad)?;
         let events = self.connection.checked_send(connect);

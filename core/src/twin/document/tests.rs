@@ -119,7 +119,18 @@ fn a_full_document_may_go_back_only_as_the_truth() {
         (&**document.value(), document.version()),
         (&json!({"a": 0}), Some(3))
     );
-    let newer = json!({"a": 0, "$version": 9});
+    // The same version again is not older, and the newest word counts.
+    let again = json!({"a": 2, "$version": 3});
+    assert_eq!(
+        document.apply_full(again, Freshness::NotOlder),
+        Ok(Applied::Changed)
+    );
+    let same = json!({"a": 2, "$version": 3});
+    assert_eq!(
+        document.apply_full(same, Freshness::NotOlder),
+        Ok(Applied::Same)
+    );
+    let newer = json!({"a": 2, "$version": 9});
     assert_eq!(
         document.apply_full(newer, Freshness::NotOlder),
         Ok(Applied::Same)

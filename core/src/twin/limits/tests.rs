@@ -154,21 +154,23 @@ fn the_text_of_a_section_is_at_most_32_kib() {
 
 #[test]
 fn the_count_of_a_section_is_at_most_32_kib() {
-    // One digit is two bytes of text with its comma, but counts eight.
-    let numbers = |count: usize| json!({ "n": vec![1; count] });
-    let key = 1;
-    let most = (32 * 1024 - key) / 8;
-    assert_eq!(check_reported(&numbers(most)), Ok(()));
-    let error = check_reported(&numbers(most + 1)).unwrap_err();
+    // One digit is two bytes of text with its comma, but counts eight; so does this key.
+    let numbers = |count: usize| json!({ "numbers_": vec![1; count] });
+    assert_eq!(check_reported(&numbers(4095)), Ok(()), "exactly 32 KiB");
+    let error = check_reported(&numbers(4096)).unwrap_err();
     assert_eq!(
         (error.kind, error.actual),
-        (LimitKind::SectionSize, 32 * 1024 + 1)
+        (LimitKind::SectionSize, 32 * 1024 + 8)
     );
     // true: four of the count, five of the text; keys count, control characters do not.
     assert_eq!(check_reported(&json!({ "b": vec![true; 6500] })), Ok(()));
+    let mut controls = numbers(4000);
+    controls["c"] = json!("\u{85}".repeat(2048));
+    assert_eq!(check_reported(&controls), Ok(()));
+    controls["c"] = json!("é".repeat(2048));
     assert_eq!(
-        check_reported(&json!({ "c": "\u{85}".repeat(2048) })),
-        Ok(())
+        check_reported(&controls).unwrap_err().kind,
+        LimitKind::SectionSize
     );
 }
 
