@@ -4,7 +4,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use ::twinguard_client::{ErrorKind, ModuleClient};
+use ::twinguard_client::{ErrorKind, ModuleClient, Statistics};
+use serde_json::Value;
 
 use crate::boundary::{self, Guarded, Required as _};
 use crate::configuration::twinguard_configuration;
@@ -17,7 +18,10 @@ use crate::text::{Text, twinguard_buf, twinguard_str};
 use crate::twin::{self, twinguard_twin};
 
 /// A module client: signs in, follows the twin, evaluates the configuration, reports.
-pub struct twinguard_client(Guarded<ModuleClient>);
+pub struct twinguard_client {
+    guarded: Guarded<ModuleClient>,
+    pid: u32,
+}
 
 /// The body of a call on a client.
 fn on<R>(
@@ -29,7 +33,11 @@ fn on<R>(
         let message = "a log function must not call a client";
         return Err(Failure::new(ErrorKind::Reentrant, message));
     }
-    client.0.enter(body)
+    if client.pid != std::process::id() {
+        let message = "the client belongs to the process before fork; make another";
+        return Err(Failure::new(ErrorKind::Forked, message));
+    }
+    client.guarded.enter(body)
 }
 
 fn wait(timeout_ms: u32) -> Duration {
@@ -48,6 +56,8 @@ fn wait(timeout_ms: u32) -> Duration {
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `options`, `*options` or `out_client` is NULL.
 /// @retval TWINGUARD_ERR_INVALID_ARGUMENT  a setting is out of its range; the message names it.
 /// @retval TWINGUARD_ERR_STORE_LOCKED  another client uses the store's directory.
+/// @retval TWINGUARD_ERR_STORE_PERMISSIONS  the store's directory is open to others, or not to us.
+/// @retval TWINGUARD_ERR_STORE_IO  the store's directory cannot be made or opened.
 /// @retval TWINGUARD_ERR_RESOURCES  the system gave no descriptor.
 /// @retval TWINGUARD_ERR_POISONED  an earlier call on `*options` panicked.
 /// @note Ownership: takes `*options`, also when it fails. The caller frees `*out_client` with
@@ -65,8 +75,11 @@ pub extern "C" fn twinguard_client_new(
     boundary::call(error, || {
         let options = options.required("options")?.take().required("*options")?;
         let out = out_client.required("out_client")?;
-        let client = options.0.into_inner()?.build()?;
-        out.write(Some(Box::new(twinguard_client(Guarded::new(client)))));
+        let guarded = Guarded::new(options.0.into_inner()?.build()?);
+        out.write(Some(Box::new(twinguard_client {
+            guarded,
+            pid: std::process::id(),
+        })));
         Ok(())
     })
 }
@@ -108,6 +121,7 @@ pub extern "C" fn twinguard_client_connect(
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` is NULL.
 /// @retval TWINGUARD_ERR_TIMEOUT  not in time; the message has the last trouble.
 /// @retval TWINGUARD_ERR_UNAUTHORIZED  the hub refused the credential or the identity.
+/// @retval TWINGUARD_ERR_TOKEN_EXPIRED  the token has expired and there is no key.
 /// @retval TWINGUARD_ERR_WRONG_STATE  twinguard_client_connect() was not called.
 /// @retval TWINGUARD_ERR_CLOSED  the client is closed, or was while this waited.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
@@ -133,8 +147,8 @@ pub extern "C" fn twinguard_client_wait_running(
 /// Never waits.
 ///
 /// @param[in] client  may be NULL.
-/// @return one of twinguard_states; a negative twinguard_status for NULL, a poisoned client, or
-///         from inside a log function.
+/// @return one of twinguard_states; a negative twinguard_status for NULL, after a panic or
+///         fork, and from inside a log function.
 /// @note Ownership: nothing changes hands.
 /// @note Threads: from several at once.
 /// @since 0.1.0
@@ -187,8 +201,8 @@ pub extern "C" fn twinguard_client_next_event(
 /// Never read, write or close it.
 ///
 /// @param[in] client  may be NULL.
-/// @return the descriptor; a negative twinguard_status for NULL, a poisoned client, or from inside
-///         a log function.
+/// @return the descriptor; a negative twinguard_status for NULL, after a panic or fork, and from
+///         inside a log function.
 /// @note Ownership: borrowed from `client` until it is freed; always the same one.
 /// @note Threads: from several at once.
 /// @since 0.1.0
@@ -210,6 +224,7 @@ pub extern "C" fn twinguard_client_event_fd(client: Option<&twinguard_client>) -
 /// @retval TWINGUARD_OK  there it is.
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_twin` is NULL.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+/// @retval TWINGUARD_ERR_FORKED  the client was made before fork.
 /// @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
 /// @note Ownership: the caller frees `*out_twin` with twinguard_twin_free(); it stays as it is when
 ///       the twin changes.
@@ -244,6 +259,7 @@ pub extern "C" fn twinguard_client_twin(
 /// @retval TWINGUARD_ERR_TIMEOUT  no answer in time.
 /// @retval TWINGUARD_ERR_TWIN_READ  the hub answered with an error status.
 /// @retval TWINGUARD_ERR_THROTTLED  the hub asks for fewer requests.
+/// @retval TWINGUARD_ERR_NETWORK  there is no connection; also the other network statuses.
 /// @retval TWINGUARD_ERR_CLOSED  the client is closed, or was while this waited.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
 /// @retval TWINGUARD_ERR_FORKED  the client was made before fork.
@@ -278,6 +294,7 @@ pub extern "C" fn twinguard_client_get_twin(
 /// @retval TWINGUARD_OK  there it is.
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_configuration` is NULL.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+/// @retval TWINGUARD_ERR_FORKED  the client was made before fork.
 /// @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
 /// @note Ownership: the caller frees `*out_configuration` with twinguard_configuration_free(); it
 ///       stays as it is when the configuration changes.
@@ -419,8 +436,11 @@ pub extern "C" fn twinguard_client_wait_reported(
 
 /// Counters of the client.
 ///
-/// One flat JSON object of numbers: connections, requests, bytes, merged events. More members may
-/// appear with any release.
+/// One flat JSON object of numbers: connect_attempts, connections, connections_lost, refusals,
+/// planned_renewals, twin_reads, patches_sent, patches_acknowledged, patches_refused,
+/// requests_timed_out, notifications, gaps, events_merged, events_waiting, bytes_in, bytes_out,
+/// records_saved, last_outage_ms. They only grow, except events_waiting and last_outage_ms. More
+/// members may appear with any release.
 ///
 /// @param[in] client  not NULL.
 /// @param[out] out_statistics  not NULL; a JSON object as text, written on success only.
@@ -428,6 +448,7 @@ pub extern "C" fn twinguard_client_wait_reported(
 /// @retval TWINGUARD_OK  there they are.
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_statistics` is NULL.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+/// @retval TWINGUARD_ERR_FORKED  the client was made before fork.
 /// @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
 /// @note Ownership: the caller frees `*out_statistics` with twinguard_buf_free().
 /// @note Threads: from several at once.
@@ -443,22 +464,46 @@ pub extern "C" fn twinguard_client_statistics(
     boundary::call(error, || {
         let out = out_statistics.required("out_statistics")?;
         let statistics = on(client, |client| Ok(client.statistics()))?;
-        out.write(twinguard_buf::boxed(Text::from(&statistics.to_json())));
+        out.write(twinguard_buf::boxed(Text::from(&counters(&statistics))));
         Ok(())
+    })
+}
+
+fn counters(statistics: &Statistics) -> Value {
+    serde_json::json!({
+        "connect_attempts": statistics.connect_attempts,
+        "connections": statistics.connections,
+        "connections_lost": statistics.connections_lost,
+        "refusals": statistics.refusals,
+        "planned_renewals": statistics.planned_renewals,
+        "twin_reads": statistics.twin_reads,
+        "patches_sent": statistics.patches_sent,
+        "patches_acknowledged": statistics.patches_acknowledged,
+        "patches_refused": statistics.patches_refused,
+        "requests_timed_out": statistics.requests_timed_out,
+        "notifications": statistics.notifications,
+        "gaps": statistics.gaps,
+        "events_merged": statistics.events_merged,
+        "events_waiting": statistics.events_waiting,
+        "bytes_in": statistics.bytes_in,
+        "bytes_out": statistics.bytes_out,
+        "records_saved": statistics.records_saved,
+        "last_outage_ms": statistics.last_outage_ms,
     })
 }
 
 /// Closes the client.
 ///
-/// Says goodbye to the hub and returns in time, whatever the network does. Calls that wait end with
-/// TWINGUARD_ERR_CLOSED. May be called again. Events that wait can still be taken.
+/// Signs off if that is possible at once, saves what is to be saved, and returns in time, whatever
+/// the network does. Calls that wait end with TWINGUARD_ERR_CLOSED. May be called again. Events that
+/// wait can still be taken.
 ///
 /// @param[in] client  not NULL.
-/// @param[in] timeout_ms  longest wait in milliseconds; 0 does not wait for the goodbye.
+/// @param[in] timeout_ms  longest wait in milliseconds; 0 does not wait for anything.
 /// @param[out] error  may be NULL; the detail of a failure, else NULL is written.
 /// @retval TWINGUARD_OK  it is closed.
 /// @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` is NULL.
-/// @retval TWINGUARD_ERR_TIMEOUT  it is closed, but the goodbye was not sent in time.
+/// @retval TWINGUARD_ERR_TIMEOUT  it is closed, but the store was not finished in time.
 /// @retval TWINGUARD_ERR_REENTRANT  called from a log function.
 /// @retval TWINGUARD_ERR_FORKED  the client was made before fork.
 /// @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
@@ -479,8 +524,8 @@ pub extern "C" fn twinguard_client_close(
 
 /// Frees a client.
 ///
-/// Closes it without waiting if it is not closed; then the I/O thread says goodbye by itself. Works
-/// in every state: after a panic, after fork, and from inside a log function.
+/// Closes it without waiting if it is not closed; the I/O thread then finishes by itself. Works in
+/// every state: after a panic, after fork, and from inside a log function.
 ///
 /// @param[in] client  may be NULL: nothing happens.
 /// @return nothing.

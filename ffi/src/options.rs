@@ -40,6 +40,7 @@ pub struct twinguard_options(pub(crate) Guarded<ClientOptions>);
 /// @retval TWINGUARD_ERR_ENCODING  the text is not UTF-8.
 /// @retval TWINGUARD_ERR_CONNECTION_STRING  the text breaks its grammar; the message names the key.
 /// @retval TWINGUARD_ERR_KEY  the shared access key is not usable.
+/// @retval TWINGUARD_ERR_UNSUPPORTED  the text asks for a client certificate.
 /// @note Ownership: the caller gives `*out_options` to twinguard_client_new() or frees it with
 ///       twinguard_options_free().
 /// @note Threads: from anywhere; the options may move between threads.
