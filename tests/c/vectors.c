@@ -1,0 +1,462 @@
+/*
+ * Runs the shared vectors through the C API: agent configurations, durations, configuration errors,
+ * micro agent documents, tokens and derived keys.
+ *
+ *   vectors [FOLDER]     the environment variable TWINGUARD_VECTORS comes before FOLDER
+ *
+ * A field that this runner does not know fails its vector: what is not run has not passed.
+ */
+#include <stdarg.h>
+
+#include "json.h"
+#include "twinguard.h"
+
+static const char *failed_because;
+
+/* Ends a vector with a reason. */
+static int fail(const char *why) {
+  failed_because = why;
+  return 0;
+}
+
+/* Whether an object has only these members. The list ends with NULL. */
+static int only(const json *object, ...) {
+  for (const json *member = object->first; member != NULL; member = member->next) {
+    va_list names;
+    const char *name;
+    va_start(names, object);
+    do {
+      name = va_arg(names, const char *);
+    } while (name != NULL && strcmp(name, member->key) != 0);
+    va_end(names);
+    if (name == NULL) {
+      return fail("a field that this runner does not know");
+    }
+  }
+  return 1;
+}
+
+static twinguard_str raw(const json *value) {
+  twinguard_str text = {value->start, (size_t)(value->end - value->start)};
+  return text;
+}
+
+/* A string that may hold a NUL. */
+static twinguard_str whole(const json *value) {
+  twinguard_str text = {value->string, value->length};
+  return text;
+}
+
+static const char *update_name(int32_t update) {
+  switch (update) {
+  case TWINGUARD_UPDATE_APPLIED:
+    return "applied";
+  case TWINGUARD_UPDATE_UNCHANGED:
+    return "unchanged";
+  case TWINGUARD_UPDATE_REJECTED:
+    return "rejected";
+  case TWINGUARD_UPDATE_IGNORED_STALE:
+    return "ignored_stale";
+  case TWINGUARD_UPDATE_RESYNC_REQUIRED:
+    return "resync_required";
+  default:
+    return "?";
+  }
+}
+
+/* Whether the configuration in force is the defaults with a difference. */
+static int is_effective(const json *effective, const json *defaults, const json *difference) {
+  if (json_count(effective) != json_count(defaults)) {
+    return fail("effective: other keys than the defaults");
+  }
+  for (const json *value = defaults->first; value != NULL; value = value->next) {
+    const json *changed = json_get(difference, value->key);
+    if (!json_equal(json_get(effective, value->key), changed != NULL ? changed : value)) {
+      return fail(value->key);
+    }
+  }
+  for (const json *value = difference->first; value != NULL; value = value->next) {
+    if (json_get(defaults, value->key) == NULL) {
+      return fail("effective_diff: a key without a default");
+    }
+  }
+  return 1;
+}
+
+/* Whether a finding has every member of the expected one. */
+static int matches(const json *found, const json *expected) {
+  for (const json *member = expected->first; member != NULL; member = member->next) {
+    if (!json_equal(json_get(found, member->key), member)) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* Each expected finding is there, and no other. Findings follow the document, so without order. */
+static int are_findings(const json *found, const json *expected, const char *name) {
+  if (json_count(found) != json_count(expected)) {
+    return fail(name);
+  }
+  for (const json *want = expected == NULL ? NULL : expected->first; want != NULL;
+       want = want->next) {
+    const json *have = found->first;
+    while (have != NULL && !(want->type == JSON_OBJECT ? matches(have, want)
+                                                        : json_equal(have, want))) {
+      have = have->next;
+    }
+    if (have == NULL) {
+      return fail(name);
+    }
+  }
+  return 1;
+}
+
+/* The text of every setting says the same as the JSON of all of them. */
+static int are_settings(const twinguard_configuration *configuration, const json *effective) {
+  for (const json *value = effective->first; value != NULL; value = value->next) {
+    twinguard_str text = twinguard_configuration_text(configuration, twinguard_str_c(value->key));
+    twinguard_str wanted = value->type == JSON_STRING ? whole(value) : raw(value);
+    if (value->type == JSON_NULL) {
+      wanted.ptr = NULL;
+      wanted.len = 0;
+    }
+    if ((text.ptr == NULL) != (wanted.ptr == NULL) || text.len != wanted.len ||
+        (text.ptr != NULL && memcmp(text.ptr, wanted.ptr, text.len) != 0)) {
+      return fail("twinguard_configuration_text");
+    }
+  }
+  return 1;
+}
+
+static int evaluation(const twinguard_configuration *configuration, const json *expect,
+                      const json *defaults, int applied) {
+  static const char *const lists[] = {"errors", "warnings", "unknown_keys"};
+  json *found = json_read(twinguard_configuration_evaluation_json(configuration).ptr);
+  json *effective = json_read(twinguard_configuration_json(configuration).ptr);
+  int ok = 1;
+  /* An applied step lists every finding; others leave out what an earlier one found. */
+  for (size_t i = 0; ok && i < sizeof lists / sizeof *lists; i++) {
+    const json *wanted = json_get(expect, lists[i]);
+    ok = (wanted == NULL && !applied) || are_findings(json_get(found, lists[i]), wanted, lists[i]);
+  }
+  if (ok && json_count(json_get(found, "errors")) !=
+                twinguard_configuration_refused_count(configuration)) {
+    ok = fail("twinguard_configuration_refused_count");
+  }
+  const json *difference = json_get(expect, "effective_diff");
+  ok = ok && (difference == NULL || is_effective(effective, defaults, difference));
+  ok = ok && are_settings(configuration, effective);
+  json_free(effective);
+  json_free(found);
+  return ok;
+}
+
+static int twin_step(twinguard_shadow *shadow, const json *step, const json *expect,
+                     const json *defaults) {
+  int32_t update = 0;
+  twinguard_status status;
+  const json *document = json_get(step, "doc");
+  const char *kind = json_string(json_get(step, "kind"));
+  const char *result = json_string(json_get(expect, "result"));
+  twinguard_configuration *configuration = NULL;
+  if (!only(step, "kind", "doc", NULL) ||
+      !only(expect, "result", "errors", "warnings", "unknown_keys", "effective_diff", NULL)) {
+    return 0;
+  }
+  if (document == NULL || kind == NULL || result == NULL) {
+    return fail("kind, doc or result is missing");
+  }
+  if (strcmp(kind, "full") == 0) {
+    status = twinguard_shadow_apply_full(shadow, raw(document), &update, NULL);
+  } else if (strcmp(kind, "patch") == 0) {
+    status = twinguard_shadow_apply_patch(shadow, raw(document), &update, NULL);
+  } else {
+    return fail("a kind of step that this runner does not know");
+  }
+  if (status != TWINGUARD_OK) {
+    return fail(twinguard_status_name(status).ptr);
+  }
+  if (strcmp(update_name(update), result) != 0) {
+    return fail(update_name(update));
+  }
+  if (twinguard_shadow_configuration(shadow, &configuration, NULL) != TWINGUARD_OK) {
+    return fail("twinguard_shadow_configuration");
+  }
+  int ok = evaluation(configuration, expect, defaults, update == TWINGUARD_UPDATE_APPLIED);
+  twinguard_configuration_free(configuration);
+  return ok;
+}
+
+static int twin_vector(const json *vector, const json *defaults) {
+  const json *step = json_get(vector, "steps"), *expect = json_get(vector, "expect");
+  twinguard_shadow *shadow = NULL;
+  if (!only(vector, "id", "name", "source", "note", "steps", "expect", NULL) || expect == NULL ||
+      !only(expect, "library", "agent_c", "agent_csharp", NULL)) {
+    return 0;
+  }
+  expect = json_get(expect, "library");
+  if (json_count(step) == 0 || json_count(step) != json_count(expect)) {
+    return fail("as many expectations as steps wanted");
+  }
+  if (twinguard_shadow_new(TWINGUARD_STR(""), TWINGUARD_ACCEPT_WHOLE, TWINGUARD_PROFILE_CURRENT,
+                           &shadow, NULL) != TWINGUARD_OK) {
+    return fail("twinguard_shadow_new");
+  }
+  int ok = 1;
+  step = step->first;
+  expect = expect->first;
+  for (; ok && step != NULL; step = step->next, expect = expect->next) {
+    ok = twin_step(shadow, step, expect, defaults);
+  }
+  twinguard_shadow_free(shadow);
+  return ok;
+}
+
+static int duration_vector(const json *vector, const json *unused) {
+  (void)unused;
+  uint64_t ms = 0;
+  const json *text = json_get(vector, "text"), *expect = json_get(vector, "library");
+  if (!only(vector, "id", "text", "source", "note", "agent_c", "agent_csharp", "library", NULL)) {
+    return 0;
+  }
+  if (json_string(text) == NULL || expect == NULL) {
+    return fail("text or library is missing");
+  }
+  twinguard_status status = twinguard_duration_parse(whole(text), &ms, NULL);
+  if (expect->type == JSON_NULL) {
+    return status == TWINGUARD_ERR_INVALID_ARGUMENT || fail("taken, but to be refused");
+  }
+  if (!only(expect, "ms", "reported", NULL)) {
+    return 0;
+  }
+  const json *number = json_get(expect, "ms");
+  if (status != TWINGUARD_OK || number == NULL || (double)ms != number->number) {
+    return fail("ms");
+  }
+  twinguard_buf *reported = NULL;
+  const char *wanted = json_string(json_get(expect, "reported"));
+  int ok = twinguard_duration_format(ms, &reported, NULL) == TWINGUARD_OK && wanted != NULL &&
+           strcmp(twinguard_buf_text(reported).ptr, wanted) == 0;
+  twinguard_buf_free(reported);
+  return ok || fail("reported");
+}
+
+/* Feeds one full document to a fresh shadow. */
+static twinguard_configuration *evaluate(const json *desired, int32_t profile) {
+  twinguard_shadow *shadow = NULL;
+  twinguard_configuration *configuration = NULL;
+  twinguard_status status = twinguard_shadow_new(TWINGUARD_STR(""), TWINGUARD_ACCEPT_WHOLE, profile,
+                                                 &shadow, NULL);
+  if (status == TWINGUARD_OK && desired != NULL) {
+    status = twinguard_shadow_apply_full(shadow, raw(desired), NULL, NULL);
+  }
+  if (status == TWINGUARD_OK) {
+    status = twinguard_shadow_configuration(shadow, &configuration, NULL);
+  }
+  if (status != TWINGUARD_OK) {
+    fail(twinguard_status_name(status).ptr);
+  }
+  twinguard_shadow_free(shadow);
+  return configuration;
+}
+
+static int config_error_vector(const json *vector, const json *unused) {
+  (void)unused;
+  const json *desired = json_get(vector, "desired"), *expect = json_get(vector, "expect");
+  if (!only(vector, "id", "name", "source", "note", "desired", "expect", NULL) || expect == NULL ||
+      !only(expect, "library_payload", "agent_c_payload", "agent_csharp_payload", NULL)) {
+    return 0;
+  }
+  twinguard_configuration *configuration = evaluate(desired, TWINGUARD_PROFILE_CURRENT);
+  twinguard_buf *payloads = NULL;
+  if (configuration == NULL ||
+      twinguard_configuration_errors(configuration, &payloads, NULL) != TWINGUARD_OK) {
+    twinguard_configuration_free(configuration);
+    return 0;
+  }
+  json *found = json_read(twinguard_buf_text(payloads).ptr);
+  int ok = are_findings(found, json_get(expect, "library_payload"), "library_payload");
+  json_free(found);
+  twinguard_buf_free(payloads);
+  twinguard_configuration_free(configuration);
+  return ok;
+}
+
+static int micro_agent_vector(const json *vector, const json *unused) {
+  (void)unused;
+  const json *desired = json_get(vector, "desired"), *expect = json_get(vector, "expect");
+  if (!only(vector, "id", "name", "source", "note", "desired", "expect", NULL) || expect == NULL ||
+      !only(expect, "latest_state", "latest_invalid_fields", "effective_diff", NULL)) {
+    return 0;
+  }
+  twinguard_configuration *plain = evaluate(NULL, TWINGUARD_PROFILE_MICRO_AGENT);
+  twinguard_configuration *configuration = evaluate(desired, TWINGUARD_PROFILE_MICRO_AGENT);
+  if (plain == NULL || configuration == NULL) {
+    twinguard_configuration_free(plain);
+    return 0;
+  }
+  json *defaults = json_read(twinguard_configuration_json(plain).ptr);
+  json *effective = json_read(twinguard_configuration_json(configuration).ptr);
+  const json *difference = json_get(expect, "effective_diff");
+  const char *state = json_string(json_get(expect, "latest_state"));
+  const json *key = json_get(expect, "latest_invalid_fields");
+  int ok = difference == NULL || is_effective(effective, defaults, difference);
+  int success = state != NULL && strcmp(state, "success") == 0;
+  if (success != twinguard_configuration_is_success(configuration)) {
+    ok = fail("latest_state");
+  }
+  if (json_count(key) != twinguard_configuration_refused_count(configuration)) {
+    ok = fail("latest_invalid_fields");
+  }
+  key = key == NULL ? NULL : key->first;
+  for (size_t i = 0; ok && key != NULL; key = key->next, i++) {
+    twinguard_str refused = twinguard_configuration_refused_key(configuration, i);
+    ok = strcmp(refused.ptr, key->string) == 0 || fail("latest_invalid_fields");
+  }
+  json_free(effective);
+  json_free(defaults);
+  twinguard_configuration_free(configuration);
+  twinguard_configuration_free(plain);
+  return ok;
+}
+
+/* Makes a token for a resource and compares. */
+static int token(const json *resource, const json *key, uint64_t expiry, const json *policy,
+                 const char *expected) {
+  twinguard_buf *made = NULL;
+  twinguard_str name = policy == NULL ? TWINGUARD_STR("") : whole(policy);
+  twinguard_status status =
+      twinguard_sas_token_new(whole(resource), whole(key), expiry, name, &made, NULL);
+  int ok = status == TWINGUARD_OK && strcmp(twinguard_buf_text(made).ptr, expected) == 0;
+  twinguard_buf_free(made);
+  return ok || fail("token");
+}
+
+/* Writers whose tokens are ours, byte for byte; the others differ in encoding or order. */
+static int is_ours(const json *vector, const json *flavours) {
+  const char *flavour = json_string(json_get(vector, "flavour"));
+  if (flavour == NULL || json_get(flavours, flavour) == NULL) {
+    return 1; /* run it, so that it fails */
+  }
+  return strcmp(flavour, "python-device") == 0 || strcmp(flavour, "embedded-c") == 0;
+}
+
+static int token_vector(const json *vector, const json *unused) {
+  (void)unused;
+  const json *expiry = json_get(vector, "expiry"), *resource = json_get(vector, "resource");
+  const json *key = json_get(vector, "key");
+  const char *expected = json_string(json_get(vector, "expected_token"));
+  if (!only(vector, "name", "flavour", "key", "key_name", "resource", "expiry", "sr_on_wire",
+            "string_to_sign", "signature_base64", "expected_token", NULL)) {
+    return 0;
+  }
+  if (expiry == NULL || json_string(resource) == NULL || json_string(key) == NULL ||
+      expected == NULL) {
+    return fail("key, resource, expiry or expected_token is missing");
+  }
+  const json *policy = json_get(vector, "key_name");
+  policy = json_string(policy) == NULL ? NULL : policy;
+  return token(resource, key, (uint64_t)expiry->number, policy, expected);
+}
+
+static int derived_key_vector(const json *vector, const json *unused) {
+  (void)unused;
+  const json *key = json_get(vector, "group_key"), *id = json_get(vector, "registration_id");
+  const char *expected = json_string(json_get(vector, "derived_key"));
+  if (!only(vector, "name", "source", "group_key", "registration_id", "derived_key", NULL)) {
+    return 0;
+  }
+  if (json_string(key) == NULL || json_string(id) == NULL || expected == NULL) {
+    return fail("group_key, registration_id or derived_key is missing");
+  }
+  twinguard_buf *made = NULL;
+  twinguard_status status = twinguard_derive_key(whole(key), whole(id), &made, NULL);
+  int ok = status == TWINGUARD_OK && strcmp(twinguard_buf_text(made).ptr, expected) == 0;
+  twinguard_buf_free(made);
+  return ok || fail("derived_key");
+}
+
+typedef struct {
+  int ran, passed;
+} tally;
+
+typedef int (*vector_check)(const json *vector, const json *context);
+
+static void run_one(tally *tally, const json *vector, const json *context, vector_check check) {
+  failed_because = "a member is missing";
+  tally->ran++;
+  if (check(vector, context)) {
+    tally->passed++;
+    return;
+  }
+  const json *name = json_get(vector, "id");
+  name = name == NULL ? json_get(vector, "name") : name;
+  fprintf(stderr, "%s: %s\n", json_string(name) == NULL ? "?" : name->string, failed_because);
+}
+
+static void run_list(tally *tally, const json *file, const char *list, const json *context,
+                     vector_check check) {
+  const json *vectors = json_get(file, list);
+  if (vectors == NULL) {
+    fprintf(stderr, "%s: no such list\n", list);
+    tally->ran++;
+    return;
+  }
+  for (const json *vector = vectors->first; vector != NULL; vector = vector->next) {
+    run_one(tally, vector, context, check);
+  }
+}
+
+static char *read_file(const char *folder, const char *name) {
+  char path[4096];
+  if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+    fprintf(stderr, "%s: path too long\n", folder);
+    exit(2);
+  }
+  return json_file(path);
+}
+
+static tally run_agent(const char *folder) {
+  tally tally = {0, 0};
+  char *text = read_file(folder, "vectors-agent-config.json");
+  json *file = json_read(text);
+  const json *defaults = json_get(json_get(file, "defaults"), "library");
+  run_list(&tally, file, "twin_vectors", defaults, twin_vector);
+  run_list(&tally, file, "duration_vectors", NULL, duration_vector);
+  run_list(&tally, file, "config_error_vectors", NULL, config_error_vector);
+  run_list(&tally, file, "micro_agent_vectors", NULL, micro_agent_vector);
+  json_free(file);
+  free(text);
+  return tally;
+}
+
+static tally run_sas(const char *folder) {
+  tally tally = {0, 0};
+  char *text = read_file(folder, "vectors-sas.json");
+  json *file = json_read(text);
+  const json *tokens = json_get(file, "tokens"), *flavours = json_get(file, "flavours");
+  for (const json *vector = tokens == NULL ? NULL : tokens->first; vector != NULL;
+       vector = vector->next) {
+    if (is_ours(vector, flavours)) {
+      run_one(&tally, vector, NULL, token_vector);
+    }
+  }
+  run_list(&tally, file, "derived_keys", NULL, derived_key_vector);
+  json_free(file);
+  free(text);
+  return tally;
+}
+
+int main(int argc, char **argv) {
+  const char *folder = getenv("TWINGUARD_VECTORS");
+  if (folder == NULL || *folder == '\0') {
+    folder = argc > 1 ? argv[1] : "tests/vectors";
+  }
+  tally agent = run_agent(folder);
+  printf("vectors c agent-config: ran %d passed %d\n", agent.ran, agent.passed);
+  tally sas = run_sas(folder);
+  printf("vectors c sas: ran %d passed %d\n", sas.ran, sas.passed);
+  int complete = agent.ran > 0 && sas.ran > 0;
+  return complete && agent.ran == agent.passed && sas.ran == sas.passed ? 0 : 1;
+}
