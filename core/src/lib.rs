@@ -1,4 +1,6 @@
 //! The engine.
 
 pub mod identity;
+pub mod agent;
+pub mod events;
 pub mod twin;

@@ -1,0 +1,121 @@
+//! Desired document and configuration together, for hosts with a twin client of their own.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::configurator::{Configurator, Verdict};
+use super::evaluation::Evaluation;
+use super::options::AgentOptions;
+use crate::twin::document::{Applied, DesiredDocument, DocumentError, Freshness};
+
+/// The desired document as it is known, and the configuration in force by it.
+///
+/// The host feeds it what its own twin client receives: the full desired document after each
+/// connect, and each desired notification. A refused document stays in the shadow, so that a later
+/// patch can repair it.
+#[derive(Debug, Clone)]
+pub struct Shadow {
+    desired: DesiredDocument,
+    configurator: Configurator,
+}
+
+/// What feeding a [`Shadow`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
+#[non_exhaustive]
+pub enum Update {
+    /// As [`Verdict::Applied`].
+    Applied,
+    /// As [`Verdict::Unchanged`].
+    Unchanged,
+    /// As [`Verdict::Rejected`].
+    Rejected,
+    /// Older than what is known; nothing was done.
+    IgnoredStale,
+    /// A patch is missing before this one; nothing was done. Get the full document.
+    ResyncRequired,
+}
+
+impl Update {
+    /// In one word: `applied`, `unchanged`, `rejected`, `ignored_stale`, `resync_required`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+            Self::IgnoredStale => "ignored_stale",
+            Self::ResyncRequired => "resync_required",
+        }
+    }
+}
+
+impl From<Verdict> for Update {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Applied => Self::Applied,
+            Verdict::Unchanged => Self::Unchanged,
+            Verdict::Rejected => Self::Rejected,
+        }
+    }
+}
+
+impl Shadow {
+    /// An empty document; the defaults are in force.
+    #[must_use]
+    pub fn new(options: AgentOptions) -> Self {
+        Self {
+            desired: DesiredDocument::new(),
+            configurator: Configurator::new(options),
+        }
+    }
+
+    /// Takes a full desired document, the `desired` member of a twin, `$version` included.
+    ///
+    /// # Errors
+    /// [`DocumentError`] when it is no desired document. Then nothing changed.
+    pub fn apply_full(&mut self, doc: Value) -> Result<Update, DocumentError> {
+        let applied = self.desired.apply_full(doc, Freshness::NotOlder)?;
+        Ok(self.follow(applied))
+    }
+
+    /// Takes a desired notification, a merge patch (RFC 7396), `$version` included.
+    ///
+    /// # Errors
+    /// [`DocumentError`] when it is no patch of a desired document. Then nothing changed.
+    pub fn apply_patch(&mut self, patch: &Value) -> Result<Update, DocumentError> {
+        let applied = self.desired.apply_patch(patch)?;
+        Ok(self.follow(applied))
+    }
+
+    /// The result of the last evaluation, with the configuration in force.
+    #[must_use]
+    pub const fn evaluation(&self) -> &Arc<Evaluation> {
+        self.configurator.evaluation()
+    }
+
+    /// The desired document as it is known.
+    #[must_use]
+    pub const fn desired(&self) -> &DesiredDocument {
+        &self.desired
+    }
+
+    /// The configurator, to read options, the reported section or a record from.
+    #[must_use]
+    pub const fn configurator(&self) -> &Configurator {
+        &self.configurator
+    }
+
+    fn follow(&mut self, applied: Applied) -> Update {
+        match applied {
+            // The same value may come with another version, which the evaluation tells.
+            Applied::Changed | Applied::Same => self
+                .configurator
+                .evaluate(self.desired.value(), self.desired.version())
+                .into(),
+            Applied::Stale => Update::IgnoredStale,
+            Applied::Gap => Update::ResyncRequired,
+        }
+    }
+}

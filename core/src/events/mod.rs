@@ -1,0 +1,5 @@
+//! Security events.
+
+mod configuration_error;
+
+pub use configuration_error::{ConfigurationError, configuration_errors};
