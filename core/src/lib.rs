@@ -1,5 +1,6 @@
 //! The engine.
 
+pub mod hub;
 pub mod identity;
 pub mod agent;
 pub mod events;

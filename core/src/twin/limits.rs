@@ -88,6 +88,8 @@ pub enum LimitKind {
     NullInArray,
     /// A member is `null` in a whole document, where there is nothing to delete.
     NullMember,
+    /// The member belongs to the library, which reports the configuration in force there.
+    Reserved,
 }
 
 impl std::error::Error for LimitError {}
@@ -138,8 +140,26 @@ impl fmt::Display for LimitError {
             LimitKind::NullMember => {
                 f.write_str("null is not a value of a twin; leave the member out to delete it")
             }
+            LimitKind::Reserved => f.write_str("written by the library itself, not by the host"),
         }
     }
+}
+
+/// The error for a top-level member that only the library writes.
+pub(crate) fn reserved(key: &str) -> LimitError {
+    let mut pointer = String::new();
+    pointer::push_key(&mut pointer, key);
+    limit_error(&pointer, LimitKind::Reserved, 0, 1)
+}
+
+/// Checks the JSON text of changes to a section that is not known yet. They may take twice the
+/// section: each member is wrapped in what happens to it.
+pub(crate) fn check_changes_text(actual: usize) -> Result<(), LimitError> {
+    let limit = MAX_SECTION_BYTES.saturating_mul(2);
+    if actual > limit {
+        return Err(limit_error("", LimitKind::SectionText, limit, actual));
+    }
+    Ok(())
 }
 
 /// What a member of an object may be.

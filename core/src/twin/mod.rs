@@ -9,3 +9,6 @@ pub mod json;
 pub mod limits;
 pub mod patch;
 pub mod pointer;
+pub(crate) mod desired;
+mod overlay;
+pub(crate) mod reported;
