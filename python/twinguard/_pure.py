@@ -122,7 +122,7 @@ def derive_key(group_key: str, registration_id: str) -> str:
 
     >>> from twinguard import derive_key
     >>> derive_key("a2V5", "device-1")
-    'Z8RC79J/L2dhkJVOMZY6oxL/BWKL0q+SAbMzXBrC3II='
+    'oEJb2035sqmsuTIUsQRaimLKqMw2StmImYCnoOw/xQc='
     """
     return _native.derive_key(group_key, registration_id)
 

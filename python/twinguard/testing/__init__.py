@@ -229,7 +229,30 @@ class LocalHub:
         """Replace the whole desired section. Gives the new twin."""
         return self._change("PUT", device, module, document)
 
-    def request(self, method: str, path: str, body: Optional[Dict[str, Any]] = None) -> Any:
+    def is_connected(self, device: str, module: str) -> bool:
+        """Tell whether the hub has a connection of a module."""
+        identity = self.request("GET", _path("devices", device, "modules", module))
+        return bool(identity["connectionState"] == "Connected")
+
+    def messages(self, device: str, module: str) -> List[Dict[str, Any]]:
+        """Give the messages that a module has sent, oldest first."""
+        query = {"deviceId": device, "moduleId": module}
+        messages: List[Dict[str, Any]] = self.request("GET", "/twinguard/messages", query=query)
+        return messages
+
+    def inject_fault(self, device: str, module: str, kind: str, **details: int) -> None:
+        """Do something nasty to a module, as ``cut``; the hub's documentation has the list."""
+        fault = {"kind": kind, **details}
+        body = {"deviceId": device, "moduleId": module, "fault": fault}
+        self.request("POST", "/twinguard/faults", body)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Optional[Dict[str, Any]] = None,
+        query: Optional[Dict[str, str]] = None,
+    ) -> Any:
         """Call the REST API as the service; gives the JSON answer, ``None`` for an empty one."""
         policy = _fields(self.service_connection_string)
         token = create_sas_token(
@@ -238,7 +261,8 @@ class LocalHub:
             int(time.time()) + 3600,
             key_name=policy["SharedAccessKeyName"],
         )
-        url = f"https://localhost:{self.https_port}{path}?api-version={_API_VERSION}"
+        words = urllib.parse.urlencode({"api-version": _API_VERSION, **(query or {})})
+        url = f"https://localhost:{self.https_port}{path}?{words}"
         headers = {"Authorization": token, "Content-Type": "application/json; charset=utf-8"}
         if path.startswith("/twins/") or method == "DELETE":
             headers["If-Match"] = '"*"'
@@ -256,9 +280,8 @@ class LocalHub:
         return twin
 
     def _module_connection_string(self, device: str, module: str, key: str) -> str:
-        return (
-            f"HostName={self.host_name};DeviceId={device};ModuleId={module};SharedAccessKey={key}"
-        )
+        host = self.host_name if self.mqtt_port == 8883 else f"{self.host_name}:{self.mqtt_port}"
+        return f"HostName={host};DeviceId={device};ModuleId={module};SharedAccessKey={key}"
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
