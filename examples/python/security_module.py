@@ -56,9 +56,7 @@ def described(event, before):
             for key, value in now.values.items()
             if before.get(key) != value
         }
-        refused = [
-            {"key": p.key, "pointer": p.pointer, "message": p.message} for p in now.refused
-        ]
+        refused = [{"key": p.key, "pointer": p.pointer, "message": p.message} for p in now.refused]
         return {
             "event": "configuration",
             "state": now.state,

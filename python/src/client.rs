@@ -261,3 +261,61 @@ fn wait<T: Send>(
         }
     }
 }
+
+/// Both sections of a twin, each with its `$version`.
+fn twin<'py>(py: Python<'py>, twin: &Twin) -> PyResult<Bound<'py, PyAny>> {
+    let sections = PyDict::new(py);
+    sections.set_item("desired", section(py, &twin.desired, twin.desired_version)?)?;
+    let nothing = serde_json::Value::Object(serde_json::Map::new());
+    let reported = twin.reported.as_deref().unwrap_or(&nothing);
+    sections.set_item("reported", section(py, reported, twin.reported_version)?)?;
+    Ok(sections.into_any())
+}
+
+fn set_durations(options: &mut ClientOptions, given: &HashMap<String, f64>) -> Result<(), Error> {
+    for (name, seconds) in given {
+        let value = duration(name, *seconds)?;
+        match name.as_str() {
+            "keep_alive" => options.keep_alive(value),
+            "token_lifetime" => options.token_lifetime(value),
+            "connect_timeout" => options.connect_timeout(value),
+            "request_timeout" => options.request_timeout(value),
+            "backoff_max" => options.backoff_max(value),
+            _ => return Err(Error::new(ErrorKind::Internal, format!("no duration {name:?}"))),
+        };
+    }
+    Ok(())
+}
+
+fn duration(name: &str, seconds: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let message = format!("{name}: expected seconds from 0, found {seconds}");
+        Error::new(ErrorKind::InvalidArgument, message)
+    })
+}
+
+fn read_mode(word: &str) -> Result<RootMode, Error> {
+    match word {
+        "add" => Ok(RootMode::Add),
+        "replace" => Ok(RootMode::Replace),
+        _ => {
+            let message = format!("root_certificates_mode: expected add or replace, found {word:?}");
+            Err(Error::new(ErrorKind::InvalidArgument, message))
+        }
+    }
+}
+
+fn read_level(level: i32) -> LogLevel {
+    match level {
+        ..=1 => LogLevel::Error,
+        2 => LogLevel::Warn,
+        3 => LogLevel::Info,
+        4 => LogLevel::Debug,
+        _ => LogLevel::Trace,
+    }
+}
+
+fn is_kind(py: Python<'_>, error: &PyErr, kind: ErrorKind) -> bool {
+    let status = error.value(py).getattr("status").and_then(|status| status.extract::<i32>());
+    status.is_ok_and(|status| status == kind.code())
+}

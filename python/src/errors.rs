@@ -14,7 +14,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         (kind.code(), kind.name(), error.to_string(), error.is_retryable(), error.pointer());
     let made = py
         .import("twinguard.exceptions")
-        .and_then(|module| module.getattr("_error")?.call1(arguments));
+        .and_then(|module| module.getattr("error_of")?.call1(arguments));
     let raised = made.map_or_else(|defect| defect, PyErr::from_value);
     let mut causes = Vec::new();
     let mut next = error.source();

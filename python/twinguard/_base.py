@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from datetime import timedelta
-from typing import Any, Callable, Dict, Optional, Type, TypeVar, Union
+from typing import Any, Callable, TypeVar, Union
 
 from twinguard import _logging, _native
 from twinguard._convert import agent_of, evaluation_of, event_of
@@ -22,7 +22,7 @@ from twinguard.types import (
 )
 
 Seconds = Union[float, timedelta]
-Document = Dict[str, Any]
+Document = dict[str, Any]
 T = TypeVar("T", bound="BaseClient")
 
 
@@ -39,28 +39,28 @@ class BaseClient:
         self._native = native
         self._pid = os.getpid()
         self._closed = False
-        self._on_patch: Optional[Callable[[Document], Any]] = None
-        self._on_configuration: Optional[Callable[[Evaluation], Any]] = None
-        self._on_state: Optional[Callable[[State], Any]] = None
+        self._on_patch: Callable[[Document], Any] | None = None
+        self._on_configuration: Callable[[Evaluation], Any] | None = None
+        self._on_state: Callable[[State], Any] | None = None
 
     @classmethod
     def create_from_connection_string(
-        cls: Type[T],
+        cls: type[T],
         connection_string: str,
         *,
-        server_verification_cert: Optional[str] = None,
+        server_verification_cert: str | None = None,
         root_certificates_mode: str = "replace",
-        store: Optional[Union[str, "os.PathLike[str]"]] = None,
-        agent: Optional[AgentOptions] = None,
-        keep_alive: Optional[Seconds] = None,
-        token_lifetime: Optional[Seconds] = None,
-        connect_timeout: Optional[Seconds] = None,
-        request_timeout: Optional[Seconds] = None,
-        backoff_max: Optional[Seconds] = None,
-        event_capacity: Optional[int] = None,
+        store: str | os.PathLike[str] | None = None,
+        agent: AgentOptions | None = None,
+        keep_alive: Seconds | None = None,
+        token_lifetime: Seconds | None = None,
+        connect_timeout: Seconds | None = None,
+        request_timeout: Seconds | None = None,
+        backoff_max: Seconds | None = None,
+        event_capacity: int | None = None,
         report_configuration: bool = True,
         report_status: bool = False,
-        runtime: Optional[_native.Runtime] = None,
+        runtime: _native.Runtime | None = None,
     ) -> T:
         """Make a client from the connection string of a module identity.
 
@@ -117,7 +117,7 @@ class BaseClient:
         return State(self._native.state())
 
     @property
-    def twin(self) -> Dict[str, Document]:
+    def twin(self) -> dict[str, Document]:
         """The twin as it is known now: ``{"desired": {…}, "reported": {…}}``."""
         return self._native.twin()
 
@@ -139,14 +139,14 @@ class BaseClient:
         return evaluation_of(self._native.configuration())
 
     @property
-    def statistics(self) -> Dict[str, int]:
+    def statistics(self) -> dict[str, int]:
         """Counters since the client was made, by name; new ones may appear at any release."""
         return self._native.statistics()
 
     # -- callbacks -----------------------------------------------------------------------------
 
     @property
-    def on_twin_desired_properties_patch_received(self) -> Optional[Callable[[Document], Any]]:
+    def on_twin_desired_properties_patch_received(self) -> Callable[[Document], Any] | None:
         """Called with a merge patch and its ``$version`` when the desired section changed.
 
         Unlike azure.iot.device it is also called with what changed while the module was offline,
@@ -156,34 +156,34 @@ class BaseClient:
 
     @on_twin_desired_properties_patch_received.setter
     def on_twin_desired_properties_patch_received(
-        self, callback: Optional[Callable[[Document], Any]]
+        self, callback: Callable[[Document], Any] | None
     ) -> None:
         self._on_patch = callback
         self._callbacks_changed()
 
     @property
-    def on_configuration_changed(self) -> Optional[Callable[[Evaluation], Any]]:
+    def on_configuration_changed(self) -> Callable[[Evaluation], Any] | None:
         """Called with the :class:`~twinguard.types.Evaluation` when there is another one."""
         return self._on_configuration
 
     @on_configuration_changed.setter
-    def on_configuration_changed(self, callback: Optional[Callable[[Evaluation], Any]]) -> None:
+    def on_configuration_changed(self, callback: Callable[[Evaluation], Any] | None) -> None:
         self._on_configuration = callback
         self._callbacks_changed()
 
     @property
-    def on_state_changed(self) -> Optional[Callable[[State], Any]]:
+    def on_state_changed(self) -> Callable[[State], Any] | None:
         """Called with the new :class:`~twinguard.types.State`."""
         return self._on_state
 
     @on_state_changed.setter
-    def on_state_changed(self, callback: Optional[Callable[[State], Any]]) -> None:
+    def on_state_changed(self, callback: Callable[[State], Any] | None) -> None:
         self._on_state = callback
         self._callbacks_changed()
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _take(self) -> Optional[Event]:
+    def _take(self) -> Event | None:
         """Take one event if there is one; :class:`ClosedError` when there will be none."""
         try:
             raw = self._native.next_event()
@@ -212,4 +212,4 @@ class BaseClient:
     def __del__(self) -> None:
         """Warn about a client that was left open."""
         if not getattr(self, "_closed", True) and self._pid == os.getpid():
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable
 
 from twinguard import _native
 from twinguard.types import (
@@ -27,12 +27,12 @@ from twinguard.types import (
     Trouble,
 )
 
-Raw = Dict[str, Any]
+Raw = dict[str, Any]
 
 _ATTRIBUTES = {AgentConfiguration.key_of(f.name): f for f in fields(AgentConfiguration)}
 
 
-def agent_of(options: Optional[AgentOptions]) -> Tuple[Optional[str], str, str]:
+def agent_of(options: AgentOptions | None) -> tuple[str | None, str, str]:
     """Give the options as the compiled module takes them."""
     options = options or AgentOptions()
     return options.section, options.profile.value, options.acceptance.value
@@ -65,7 +65,7 @@ def evaluation_of(raw: Raw) -> Evaluation:
     )
 
 
-def event_of(raw: Tuple[str, Raw]) -> Optional[Event]:
+def event_of(raw: tuple[str, Raw]) -> Event | None:
     """Make an event; ``None`` for news that only the library's own calls wait for."""
     kind, content = raw
     make = _EVENTS.get(kind)
@@ -104,7 +104,7 @@ def _desired(raw: Raw) -> Event:
     )
 
 
-_EVENTS: Dict[str, Callable[[Raw], Event]] = {
+_EVENTS: dict[str, Callable[[Raw], Event]] = {
     "state": _state,
     "desired": _desired,
     "configuration": lambda raw: ConfigurationChanged(evaluation_of(raw)),

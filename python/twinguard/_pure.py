@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 from twinguard import _native
 from twinguard._convert import agent_of, evaluation_of
@@ -20,7 +20,7 @@ __all__ = [
     "parse_duration",
 ]
 
-Document = Dict[str, Any]
+Document = dict[str, Any]
 
 
 class Shadow:
@@ -42,7 +42,7 @@ class Shadow:
     'maxMessageSizeInBytes: expected an integer'
     """
 
-    def __init__(self, agent: Optional[AgentOptions] = None) -> None:
+    def __init__(self, agent: AgentOptions | None = None) -> None:
         """Start with an empty document: the defaults are in force."""
         self._native = _native.Shadow(agent_of(agent))
 
@@ -92,7 +92,7 @@ def diff(old: Document, new: Document) -> Document:
 
 
 def create_sas_token(
-    resource: str, key: str, expiry: Union[int, datetime], *, key_name: Optional[str] = None
+    resource: str, key: str, expiry: int | datetime, *, key_name: str | None = None
 ) -> str:
     """Make a shared access signature token, equal byte for byte to azure-iot-device's.
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Dict, Optional, Set, Type, TypeVar
+from typing import Any, Callable, TypeVar
 
 from twinguard import _logging, _native
 from twinguard._base import BaseClient, Document, Seconds, seconds
@@ -36,9 +37,9 @@ class ModuleClient(BaseClient):
     def __init__(self, native: _native.Client) -> None:
         """Use :meth:`create_from_connection_string` instead."""
         super().__init__(native)
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._waiters: Set[asyncio.Future[None]] = set()
-        self._tasks: Set[asyncio.Future[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._takers = 0
         self._watching = False
 
@@ -60,7 +61,7 @@ class ModuleClient(BaseClient):
         """
         self._takers += 1
         try:
-            event = await self._until(self._take)
+            event: Event = await self._until(self._take)
         finally:
             self._takers -= 1
         self._start(event)
@@ -77,8 +78,8 @@ class ModuleClient(BaseClient):
         finally:
             self._takers -= 1
 
-    async def get_twin(self) -> Dict[str, Document]:
-        """Read the twin from the hub: ``{"desired": {…}, "reported": {…}}``, each with ``$version``.
+    async def get_twin(self) -> dict[str, Document]:
+        """Read the twin from the hub: ``{"desired": {…}, "reported": {…}}`` with ``$version``s.
 
         :raises TwinError: the hub did not give it.
         """
@@ -96,7 +97,9 @@ class ModuleClient(BaseClient):
 
         :raises TwinError: it breaks a limit of twins (``pointer`` says where), or the hub refused.
         """
-        return await self._acknowledged(self._native.patch_reported(reported_properties_patch), wait)
+        return await self._acknowledged(
+            self._native.patch_reported(reported_properties_patch), wait
+        )
 
     async def set_reported_properties(self, document: Document, *, wait: bool = True) -> int:
         """Make ``document`` the whole of what this program reports; the rest is deleted.
@@ -110,7 +113,6 @@ class ModuleClient(BaseClient):
         """Close the client; returns in time whatever the network does. May be called twice."""
         self._closed = True
         try:
-            self._native.start_close()
             await asyncio.wait_for(self._until(self._native.poll_closed), seconds(timeout))
         except (ForkedError, asyncio.TimeoutError):
             pass  # A child has nothing to close; a network that does not answer is left alone.
@@ -123,16 +125,16 @@ class ModuleClient(BaseClient):
 
     async def __aexit__(
         self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Close the client."""
         await self.shutdown()
 
     # -- inside --------------------------------------------------------------------------------
 
-    async def _until(self, poll: Callable[[], Optional[T]]) -> T:
+    async def _until(self, poll: Callable[[], T | None]) -> T:
         """Ask until there is an answer: now, and after each sign of life of the library."""
         loop = self._watch()
         while True:
@@ -179,7 +181,8 @@ class ModuleClient(BaseClient):
             self._loop = loop
             self._watching = True
             # A weak reference: the loop must not keep alive a client that the program has lost.
-            loop.add_reader(self._native.event_fd(), _readable, weakref.ref(self))
+            reference: weakref.ref[ModuleClient] = weakref.ref(self)
+            loop.add_reader(self._native.event_fd(), self._readable, reference)
         elif self._loop is not loop:
             raise RuntimeError("the client belongs to another event loop")
         return loop
@@ -188,6 +191,12 @@ class ModuleClient(BaseClient):
         if self._watching and self._loop is not None:
             self._watching = False
             self._loop.remove_reader(self._native.event_fd())
+
+    @staticmethod
+    def _readable(reference: weakref.ref[ModuleClient]) -> None:
+        client = reference()
+        if client is not None:
+            client._progress()
 
     def _progress(self) -> None:
         """Move the events to a queue of our own, so that the descriptor falls silent, and look."""
@@ -220,12 +229,6 @@ class ModuleClient(BaseClient):
         loop = getattr(self, "_loop", None)
         if loop is not None and self._watching and not loop.is_closed():
             loop.call_soon_threadsafe(_forget, loop, self._native)
-
-
-def _readable(reference: weakref.ref[ModuleClient]) -> None:
-    client = reference()
-    if client is not None:
-        client._progress()
 
 
 def _forget(loop: asyncio.AbstractEventLoop, native: _native.Client) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, Optional, Type, TypeVar
+from typing import Any, Callable, TypeVar
 
 from twinguard import _logging
 from twinguard._base import BaseClient, Document, Seconds, seconds
@@ -33,7 +34,7 @@ class ModuleClient(BaseClient):
     (<State.STARTING: 0>, 204800)
     """
 
-    def connect(self, *, timeout: Optional[Seconds] = _CALL_TIMEOUT) -> None:
+    def connect(self, *, timeout: Seconds | None = _CALL_TIMEOUT) -> None:
         """Sign in and wait until the twin is known; ``timeout=0`` does not wait.
 
         From the first call on the client keeps the connection up by itself, also when this call
@@ -46,7 +47,7 @@ class ModuleClient(BaseClient):
         if timeout is None or seconds(timeout) > 0:
             self._call(self._native.wait_running, _limit(timeout))
 
-    def next_event(self, timeout: Optional[Seconds] = None) -> Optional[Event]:
+    def next_event(self, timeout: Seconds | None = None) -> Event | None:
         """Wait for an event, call its callback, and give it; ``None`` when the time is up.
 
         :raises ClosedError: the client is closed, and all events have been taken.
@@ -72,20 +73,21 @@ class ModuleClient(BaseClient):
             if event is not None:
                 yield event
 
-    def get_twin(self, *, timeout: Optional[Seconds] = _CALL_TIMEOUT) -> Dict[str, Document]:
-        """Read the twin from the hub: ``{"desired": {…}, "reported": {…}}``, each with ``$version``.
+    def get_twin(self, *, timeout: Seconds | None = _CALL_TIMEOUT) -> dict[str, Document]:
+        """Read the twin from the hub: ``{"desired": {…}, "reported": {…}}`` with ``$version``s.
 
         :raises TwinError: the hub did not give it.
         :raises OperationTimeout: no answer in time.
         """
-        return self._call(self._native.get_twin, _limit(timeout))
+        number = self._call(self._native.start_read)
+        return self._call(self._native.wait_read, number, _limit(timeout))
 
     def patch_twin_reported_properties(
         self,
         reported_properties_patch: Document,
         *,
         wait: bool = True,
-        timeout: Optional[Seconds] = _CALL_TIMEOUT,
+        timeout: Seconds | None = _CALL_TIMEOUT,
     ) -> int:
         """Merge a patch into the reported section; ``None`` deletes a member.
 
@@ -104,7 +106,7 @@ class ModuleClient(BaseClient):
         document: Document,
         *,
         wait: bool = True,
-        timeout: Optional[Seconds] = _CALL_TIMEOUT,
+        timeout: Seconds | None = _CALL_TIMEOUT,
     ) -> int:
         """Make ``document`` the whole of what this program reports; the rest is deleted.
 
@@ -128,9 +130,9 @@ class ModuleClient(BaseClient):
 
     def __exit__(
         self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Close the client."""
         self.shutdown()
@@ -143,17 +145,17 @@ class ModuleClient(BaseClient):
         finally:
             _logging.deliver(self._native)
 
-    def _acknowledged(self, generation: int, wait: bool, timeout: Optional[Seconds]) -> int:
+    def _acknowledged(self, generation: int, wait: bool, timeout: Seconds | None) -> int:
         if wait:
             self._call(self._native.wait_reported, generation, _limit(timeout))
         return generation
 
-    def _wait(self, limit: Optional[float]) -> None:
-        """Wait until an event may be there. Waiting here, not in the library, is what lets Ctrl-C in."""
+    def _wait(self, limit: float | None) -> None:
+        """Wait until an event may be there; in Python, so that Ctrl-C ends it."""
         poller = select.poll()
         poller.register(self._native.event_fd(), select.POLLIN)
         poller.poll(None if limit is None else limit * 1000)
 
 
-def _limit(timeout: Optional[Seconds]) -> Optional[float]:
+def _limit(timeout: Seconds | None) -> float | None:
     return None if timeout is None else seconds(timeout)

@@ -6,7 +6,7 @@ word in ``name`` are those of the C library, so that logs of both can be read to
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any
 
 __all__ = [
     "AuthError",
@@ -35,7 +35,7 @@ class TwinguardError(Exception):
     """The name of the error, as in the C library."""
     retryable: bool
     """Whether the same call may succeed later without a change by the caller."""
-    pointer: Optional[str]
+    pointer: str | None
     """JSON pointer (RFC 6901) of the member at fault, when there is one."""
 
     def __init__(
@@ -45,7 +45,7 @@ class TwinguardError(Exception):
         status: int = -900,
         name: str = "INTERNAL",
         retryable: bool = False,
-        pointer: Optional[str] = None,
+        pointer: str | None = None,
     ) -> None:
         """Make an error; the library does this, programs only catch it."""
         super().__init__(message)
@@ -54,7 +54,7 @@ class TwinguardError(Exception):
         self.retryable = retryable
         self.pointer = pointer
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Keep all members when pickled, for example by ``concurrent.futures``."""
         members = {
             "status": self.status,
@@ -65,7 +65,7 @@ class TwinguardError(Exception):
         return _rebuild, (type(self), str(self), members)
 
 
-def _rebuild(cls: Type[TwinguardError], message: str, members: Dict[str, Any]) -> TwinguardError:
+def _rebuild(cls: type[TwinguardError], message: str, members: dict[str, Any]) -> TwinguardError:
     return cls(message, **members)
 
 
@@ -109,7 +109,7 @@ class InternalError(TwinguardError):
     """A defect in this package, or a system without resources. Please report the former."""
 
 
-_CLASS_OF: Dict[int, Type[TwinguardError]] = {
+_CLASS_OF: dict[int, type[TwinguardError]] = {
     -1: ConfigError,  # NULL_ARGUMENT
     -2: ConfigError,  # INVALID_ARGUMENT
     -3: ConfigError,  # ENCODING
@@ -154,8 +154,8 @@ _CLASS_OF: Dict[int, Type[TwinguardError]] = {
 }
 
 
-def _error(
-    status: int, name: str, message: str, retryable: bool, pointer: Optional[str]
+def error_of(
+    status: int, name: str, message: str, retryable: bool, pointer: str | None
 ) -> TwinguardError:
     """Make the exception for a status; called by the compiled module."""
     cls = _CLASS_OF.get(status, TwinguardError)

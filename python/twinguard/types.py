@@ -7,9 +7,10 @@ receiver; changing it changes nothing in the client.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Union
 
 __all__ = [
     "Acceptance",
@@ -124,7 +125,7 @@ class Acceptance(enum.Enum):
 class AgentOptions:
     """How the desired section is read."""
 
-    section: Optional[str] = None
+    section: str | None = None
     """Key of the section; ``None`` for the published name of the profile."""
     profile: Profile = Profile.CURRENT
     """The layout of the desired document."""
@@ -167,11 +168,11 @@ class AgentConfiguration:
     """How long equal events of process termination are collected."""
     baseline_custom_checks_enabled: bool = False
     """Whether the operator's own baseline checks run."""
-    baseline_custom_checks_file_path: Optional[str] = None
+    baseline_custom_checks_file_path: str | None = None
     """The file with the operator's own baseline checks."""
-    baseline_custom_checks_file_hash: Optional[str] = None
+    baseline_custom_checks_file_hash: str | None = None
     """The hash of that file."""
-    hub_resource_id: Optional[str] = None
+    hub_resource_id: str | None = None
     """Azure resource id of the hub."""
     event_priority_connected_hardware: Priority = Priority.LOW
     """Priority of events about connected hardware."""
@@ -223,7 +224,7 @@ class PropertyResult:
     """JSON pointer (RFC 6901) within the desired document."""
     state: PropertyState
     """What became of it."""
-    message: Optional[str] = None
+    message: str | None = None
     """Why it was refused, in one line."""
 
 
@@ -247,23 +248,23 @@ class Evaluation:
 
     state: str
     """``success``, or ``failed`` when the operator wrote something that cannot be used."""
-    desired_version: Optional[int]
+    desired_version: int | None
     """``$version`` of the document that was evaluated."""
-    configuration: Optional[AgentConfiguration]
+    configuration: AgentConfiguration | None
     """What is in force; ``None`` with the profile of the micro agent."""
     values: Mapping[str, Any]
     """What is in force as JSON, by key in the twin, whatever the profile."""
-    properties: Tuple[PropertyResult, ...]
+    properties: tuple[PropertyResult, ...]
     """What became of each known property, and of the section when that is at fault."""
-    warnings: Tuple[ConfigurationWarning, ...]
+    warnings: tuple[ConfigurationWarning, ...]
     """Contradictions in what is in force."""
-    unknown_keys: Tuple[str, ...]
+    unknown_keys: tuple[str, ...]
     """Members of the section that this version does not know; the first 64."""
-    configuration_errors: Tuple[Mapping[str, str], ...]
+    configuration_errors: tuple[Mapping[str, str], ...]
     """Payloads of the published event ``ConfigurationError``; none when all is well."""
 
     @property
-    def refused(self) -> Tuple[PropertyResult, ...]:
+    def refused(self) -> tuple[PropertyResult, ...]:
         """The properties that were refused."""
         return tuple(p for p in self.properties if p.state is PropertyState.REFUSED)
 
@@ -288,9 +289,9 @@ class StateChanged:
 
     state: State
     """The state that now holds."""
-    trouble: Optional[Trouble] = None
+    trouble: Trouble | None = None
     """Why, when it was not the program's wish."""
-    retry_in: Optional[timedelta] = None
+    retry_in: timedelta | None = None
     """With ``DISCONNECTED``: time until the next attempt."""
 
 
@@ -298,11 +299,11 @@ class StateChanged:
 class DesiredChanged:
     """The desired section changed. What was missed while offline comes as one such event."""
 
-    version: Optional[int]
+    version: int | None
     """``$version`` of the new document."""
-    patch: Dict[str, Any]
+    patch: dict[str, Any]
     """JSON merge patch (RFC 7396) from the old document to the new one, with ``$version``."""
-    changes: Tuple[Change, ...]
+    changes: tuple[Change, ...]
     """The same, member by member, sorted by pointer."""
     origin: Origin = Origin.HUB
     """Where the new document came from."""
@@ -322,7 +323,7 @@ class Reported:
 
     generation: int
     """The newest generation the hub has; it covers all before it."""
-    version: Optional[int]
+    version: int | None
     """``$version`` of the reported section."""
 
 
@@ -348,7 +349,7 @@ class Trouble:
     """The name of that error."""
     message: str
     """One line for people."""
-    hub_status: Optional[int] = None
+    hub_status: int | None = None
     """What the hub answered: a status or an MQTT return code."""
 
 

@@ -7,6 +7,7 @@ import pathlib
 import time
 
 import pytest
+
 from twinguard import ModuleClient
 from twinguard.testing import LocalHub
 

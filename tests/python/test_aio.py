@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+
 from conftest import Module, descriptors, eventually, threads
 from twinguard import aio
 from twinguard.exceptions import AuthError, ClosedError, TwinError

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+
 import twinguard
 from conftest import Module, descriptors, eventually, resident_kib, threads
 from twinguard.exceptions import (

@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+
 import twinguard
 from conftest import eventually
 
@@ -42,7 +43,9 @@ class Program:
         while b"\n" not in self._pending:
             left = deadline - time.monotonic()
             out = self.process.stdout
-            assert left > 0 and select.select([out], [], [], left)[0], f"no line in {seconds} s"
+            assert left > 0, f"no line in {seconds} s"
+            if not select.select([out], [], [], left)[0]:
+                continue
             chunk = os.read(out.fileno(), 65536)
             assert chunk, f"ended with {self.process.wait()}"
             self._pending += chunk

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 import twinguard
 from twinguard import _native, exceptions
 from twinguard.exceptions import ConfigError, InternalError, TwinguardError
@@ -16,7 +17,7 @@ def test_the_table_has_every_error_of_the_library_and_no_other():
 
 @pytest.mark.parametrize(("code", "name", "text"), _native.ERROR_KINDS, ids=lambda v: str(v)[:20])
 def test_each_error_is_a_twinguard_error_and_survives_pickling(code, name, text):
-    error = exceptions._error(code, name, text, True, "/a")
+    error = exceptions.error_of(code, name, text, True, "/a")
     assert isinstance(error, TwinguardError)
     assert type(error).__module__ == "twinguard.exceptions"
     again = pickle.loads(pickle.dumps(error))
@@ -41,7 +42,7 @@ def test_errors_that_python_has_a_word_for_are_those_too(special, builtin):
 
 
 def test_an_unknown_number_of_a_newer_library_is_still_caught():
-    error = exceptions._error(-12345, "NEW", "new", False, None)
+    error = exceptions.error_of(-12345, "NEW", "new", False, None)
     assert type(error) is TwinguardError
 
 

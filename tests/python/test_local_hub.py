@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import eventually
 from twinguard.testing import HubError, LocalHub
 
@@ -26,8 +27,10 @@ def test_it_tells_where_it_is_and_ends_with_its_block():
         assert "ModuleId=m2;" in hub.connection_string("d1", "m2")
         with pytest.raises(HubError, match="d1/other"):
             hub.connection_string("d1", "other")
-        assert str(pid) in repr(hub) and "Key" not in repr(hub)
-    assert gone(pid) and hub.pid is None
+        assert str(pid) in repr(hub)
+        assert "Key" not in repr(hub)
+    assert gone(pid)
+    assert hub.pid is None
 
 
 def test_an_operator_changes_a_twin(local_hub):

@@ -1,6 +1,7 @@
 """Each shared vector is one test; see vectors.py."""
 
 import pytest
+
 import vectors
 
 

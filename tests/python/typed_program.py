@@ -1,7 +1,7 @@
 """Never run: type checkers read it (test_typing.py)."""
 
 from datetime import timedelta
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
 
 from typing_extensions import assert_type
 
@@ -29,7 +29,7 @@ def blocking(text: str) -> None:
     ) as client:
         assert_type(client, twinguard.ModuleClient)
         assert_type(client.state, State)
-        assert_type(client.get_twin(), Dict[str, Dict[str, Any]])
+        assert_type(client.get_twin(), dict[str, dict[str, Any]])
         assert_type(client.patch_twin_reported_properties({"a": 1}), int)
         assert_type(client.configuration.max_message_size_in_bytes, int)
         assert_type(client.configuration.snapshot_frequency, timedelta)
@@ -43,9 +43,9 @@ def exhaustive(event: Event) -> None:
     if isinstance(event, StateChanged):
         assert_type(event.trouble, Optional[Trouble])
     elif isinstance(event, DesiredChanged):
-        assert_type(event.changes, Tuple[Change, ...])
+        assert_type(event.changes, tuple[Change, ...])
     elif isinstance(event, ConfigurationChanged):
-        assert_type(event.evaluation.refused, Tuple[PropertyResult, ...])
+        assert_type(event.evaluation.refused, tuple[PropertyResult, ...])
     elif isinstance(event, (Reported, ReportedRefused)):
         assert_type(event.generation, int)
     else:
@@ -55,7 +55,7 @@ def exhaustive(event: Event) -> None:
 async def awaiting(text: str) -> None:
     async with aio.ModuleClient.create_from_connection_string(text) as client:
         assert_type(client, aio.ModuleClient)
-        assert_type(await client.get_twin(), Dict[str, Dict[str, Any]])
+        assert_type(await client.get_twin(), dict[str, dict[str, Any]])
         assert_type(await client.next_event(), Event)
         async for event in client.events():
             exhaustive(event)

@@ -28,8 +28,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import weakref
+from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple, Type
+from typing import IO, Any
 
 from twinguard import create_sas_token
 
@@ -42,10 +43,10 @@ _NAME = "twinguard-hub"
 class HubError(RuntimeError):
     """The local hub could not be started, has ended, or refused a request."""
 
-    http_status: Optional[int]
+    http_status: int | None
     """The HTTP status of a refused request."""
 
-    def __init__(self, message: str, http_status: Optional[int] = None) -> None:
+    def __init__(self, message: str, http_status: int | None = None) -> None:
         """Make an error; ``message`` is what the hub or the system said."""
         super().__init__(message)
         self.http_status = http_status
@@ -64,8 +65,8 @@ class LocalHub:
         self,
         *,
         modules: Sequence[str] = (),
-        data: Optional[str] = None,
-        binary: Optional[str] = None,
+        data: str | None = None,
+        binary: str | None = None,
         start_timeout: float = 30.0,
     ) -> None:
         """Prepare a hub; nothing is started yet.
@@ -78,9 +79,9 @@ class LocalHub:
         self._data = data
         self._binary = binary
         self._start_timeout = start_timeout
-        self._process: Optional[subprocess.Popen[bytes]] = None
-        self._end: Optional[weakref.finalize[Any, Any]] = None
-        self._facts: Dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[Any, Any] | None = None
+        self._facts: dict[str, Any] = {}
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -147,9 +148,9 @@ class LocalHub:
 
     def __exit__(
         self,
-        exc_type: Optional[Type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """End the hub."""
         self.close()
@@ -157,7 +158,7 @@ class LocalHub:
     # -- facts ---------------------------------------------------------------------------------
 
     @property
-    def pid(self) -> Optional[int]:
+    def pid(self) -> int | None:
         """Process id of the running hub, else ``None``."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
@@ -214,18 +215,16 @@ class LocalHub:
         key = made["authentication"]["symmetricKey"]["primaryKey"]
         return self._module_connection_string(device, module, str(key))
 
-    def get_twin(self, device: str, module: str) -> Dict[str, Any]:
+    def get_twin(self, device: str, module: str) -> dict[str, Any]:
         """Read a module twin as the service sees it."""
-        twin: Dict[str, Any] = self.request("GET", _path("twins", device, "modules", module))
+        twin: dict[str, Any] = self.request("GET", _path("twins", device, "modules", module))
         return twin
 
-    def patch_desired(self, device: str, module: str, patch: Dict[str, Any]) -> Dict[str, Any]:
+    def patch_desired(self, device: str, module: str, patch: dict[str, Any]) -> dict[str, Any]:
         """Merge ``patch`` into the desired section; ``None`` deletes. Gives the new twin."""
         return self._change("PATCH", device, module, patch)
 
-    def replace_desired(
-        self, device: str, module: str, document: Dict[str, Any]
-    ) -> Dict[str, Any]:
+    def replace_desired(self, device: str, module: str, document: dict[str, Any]) -> dict[str, Any]:
         """Replace the whole desired section. Gives the new twin."""
         return self._change("PUT", device, module, document)
 
@@ -234,10 +233,10 @@ class LocalHub:
         identity = self.request("GET", _path("devices", device, "modules", module))
         return bool(identity["connectionState"] == "Connected")
 
-    def messages(self, device: str, module: str) -> List[Dict[str, Any]]:
+    def messages(self, device: str, module: str) -> list[dict[str, Any]]:
         """Give the messages that a module has sent, oldest first."""
         query = {"deviceId": device, "moduleId": module}
-        messages: List[Dict[str, Any]] = self.request("GET", "/twinguard/messages", query=query)
+        messages: list[dict[str, Any]] = self.request("GET", "/twinguard/messages", query=query)
         return messages
 
     def inject_fault(self, device: str, module: str, kind: str, **details: int) -> None:
@@ -250,8 +249,8 @@ class LocalHub:
         self,
         method: str,
         path: str,
-        body: Optional[Dict[str, Any]] = None,
-        query: Optional[Dict[str, str]] = None,
+        body: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
     ) -> Any:
         """Call the REST API as the service; gives the JSON answer, ``None`` for an empty one."""
         policy = _fields(self.service_connection_string)
@@ -273,10 +272,10 @@ class LocalHub:
     # -- inside --------------------------------------------------------------------------------
 
     def _change(
-        self, method: str, device: str, module: str, desired: Dict[str, Any]
-    ) -> Dict[str, Any]:
+        self, method: str, device: str, module: str, desired: dict[str, Any]
+    ) -> dict[str, Any]:
         path = _path("twins", device, "modules", module)
-        twin: Dict[str, Any] = self.request(method, path, {"properties": {"desired": desired}})
+        twin: dict[str, Any] = self.request(method, path, {"properties": {"desired": desired}})
         return twin
 
     def _module_connection_string(self, device: str, module: str, key: str) -> str:
@@ -347,7 +346,7 @@ def _end_process(process: subprocess.Popen[bytes], owner: int) -> None:
             pipe.close()
 
 
-def _pipe(pipe: Optional[IO[bytes]]) -> IO[bytes]:
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None, "the child is started with pipes"
     return pipe
 
@@ -356,8 +355,8 @@ def _path(*parts: str) -> str:
     return "".join("/" + urllib.parse.quote(part, safe="") for part in parts)
 
 
-def _fields(connection_string: str) -> Dict[str, str]:
-    pairs: List[Tuple[str, str, str]] = [
+def _fields(connection_string: str) -> dict[str, str]:
+    pairs: list[tuple[str, str, str]] = [
         field.partition("=") for field in connection_string.split(";")
     ]
     return {key: value for key, _, value in pairs}
