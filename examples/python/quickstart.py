@@ -1,14 +1,17 @@
 """Follow a module twin: print the configuration in force and each change of the desired section."""
 
 import os
+import pathlib
 
 from twinguard import ModuleClient
 from twinguard.types import ConfigurationChanged, DesiredChanged
 
+# Only for a hub with a certificate of its own, such as the local one: the file with its root.
+ca = os.environ.get("TWINGUARD_CA")
+
 client = ModuleClient.create_from_connection_string(
     os.environ["TWINGUARD_CONNECTION_STRING"],
-    # For a hub with a certificate of its own, such as the local one.
-    server_verification_cert=os.environ.get("TWINGUARD_CA"),
+    server_verification_cert=pathlib.Path(ca).read_text() if ca else None,
 )
 with client:
     client.connect()

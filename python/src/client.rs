@@ -319,3 +319,17 @@ fn is_kind(py: Python<'_>, error: &PyErr, kind: ErrorKind) -> bool {
     let status = error.value(py).getattr("status").and_then(|status| status.extract::<i32>());
     status.is_ok_and(|status| status == kind.code())
 }
+
+/// Every counter by its name.
+fn statistics<'py>(py: Python<'py>, found: &Statistics) -> PyResult<Bound<'py, PyDict>> {
+    let counters = PyDict::new(py);
+    macro_rules! count {
+        ($($name:ident)*) => { $(counters.set_item(stringify!($name), found.$name)?;)* };
+    }
+    count! {
+        connect_attempts connections connections_lost refusals planned_renewals twin_reads
+        patches_sent patches_acknowledged patches_refused requests_timed_out notifications gaps
+        events_merged events_waiting bytes_in bytes_out records_saved last_outage_ms
+    }
+    Ok(counters)
+}

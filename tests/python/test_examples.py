@@ -117,7 +117,7 @@ def test_the_security_module_says_what_is_wrong(module):
 def test_the_quickstart_runs_as_it_stands(module):
     text = (EXAMPLES / "quickstart.py").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 40
-    with Program("quickstart.py", module, TWINGUARD_CA=module.hub.ca_pem) as p:
+    with Program("quickstart.py", module, TWINGUARD_CA=module.hub.ca_file) as p:
         eventually(lambda: module.properties()["reported"].get("firmware") == "1.0.3")
         module.patch({SECTION: {"highPriorityMessageFrequency": {"value": "PT2M"}}, "a": 1})
         lines = [p.line()]
