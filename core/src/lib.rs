@@ -1,7 +1,9 @@
 //! The engine.
 
+pub mod agent;
+mod auth;
+pub mod events;
 pub mod hub;
 pub mod identity;
-pub mod agent;
-pub mod events;
+pub mod module;
 pub mod twin;

@@ -24,88 +24,88 @@ layout! {
     /// (`azureiotsecurity_default.json` of Azure/Azure-IoT-Security), with the keys that only the
     /// reference agents know. [`Default`] gives the defaults.
     AgentConfiguration, KEYS {
-        /// : room for events that were not sent yet, in bytes; 1 … 4294967295.
+        /// Room for events that were not sent yet, in bytes; 1 … 4294967295.
         max_local_cache_size_in_bytes: u32 =
             2_560_000, "maxLocalCacheSizeInBytes", positive::<{ u32::MAX }>;
-        /// : the largest message, in bytes; 1 … 262144.
+        /// The largest message, in bytes; 1 … 262144.
         max_message_size_in_bytes: u32 =
             204_800, "maxMessageSizeInBytes", positive::<MAX_MESSAGE_BYTES>;
-        /// : the longest time before a low-priority event is sent.
+        /// The longest time before a low-priority event is sent.
         low_priority_message_frequency: Duration =
             Duration::hours(5), "lowPriorityMessageFrequency", duration;
-        /// : the longest time before a high-priority event is sent.
+        /// The longest time before a high-priority event is sent.
         high_priority_message_frequency: Duration =
             Duration::minutes(7), "highPriorityMessageFrequency", duration;
-        /// : how often periodic (state) events are taken.
+        /// How often periodic (state) events are taken.
         snapshot_frequency: Duration = Duration::hours(13), "snapshotFrequency", duration;
-        /// : priority of the event `ConnectedHardware`.
+        /// Priority of the event `ConnectedHardware`.
         event_priority_connected_hardware: Priority =
             Priority::Low, "eventPriorityConnectedHardware", priority;
-        /// : priority of the event `ListeningPorts`.
+        /// Priority of the event `ListeningPorts`.
         event_priority_listening_ports: Priority =
             Priority::High, "eventPriorityListeningPorts", priority;
-        /// : priority of the event `ProcessCreate`.
+        /// Priority of the event `ProcessCreate`.
         event_priority_process_create: Priority =
             Priority::Low, "eventPriorityProcessCreate", priority;
-        /// : priority of the event `ProcessTerminate`.
+        /// Priority of the event `ProcessTerminate`.
         event_priority_process_terminate: Priority =
             Priority::Low, "eventPriorityProcessTerminate", priority;
-        /// : priority of the event `SystemInformation`.
+        /// Priority of the event `SystemInformation`.
         event_priority_system_information: Priority =
             Priority::Low, "eventPrioritySystemInformation", priority;
-        /// : priority of the event `LocalUsers`.
+        /// Priority of the event `LocalUsers`.
         event_priority_local_users: Priority =
             Priority::High, "eventPriorityLocalUsers", priority;
-        /// : priority of the event `Login`.
+        /// Priority of the event `Login`.
         event_priority_login: Priority = Priority::High, "eventPriorityLogin", priority;
-        /// : priority of the event `ConnectionCreate`.
+        /// Priority of the event `ConnectionCreate`.
         event_priority_connection_create: Priority =
             Priority::Low, "eventPriorityConnectionCreate", priority;
-        /// : priority of the event `FirewallConfiguration`.
+        /// Priority of the event `FirewallConfiguration`.
         event_priority_firewall_configuration: Priority =
             Priority::Low, "eventPriorityFirewallConfiguration", priority;
-        /// : priority of the event `OSBaseline`.
+        /// Priority of the event `OSBaseline`.
         event_priority_os_baseline: Priority =
             Priority::Low, "eventPriorityOSBaseline", priority;
-        /// : priority of the event `Diagnostic`.
+        /// Priority of the event `Diagnostic`.
         event_priority_diagnostic: Priority =
             Priority::Low, "eventPriorityDiagnostic", priority;
-        /// : priority of the operational event `ConfigurationError`.
+        /// Priority of the operational event `ConfigurationError`.
         event_priority_configuration_error: Priority =
             Priority::Low, "eventPriorityConfigurationError", priority;
-        /// : priority of the operational event `DroppedEventsStatistics`.
+        /// Priority of the operational event `DroppedEventsStatistics`.
         event_priority_dropped_events_statistics: Priority =
             Priority::Low, "eventPriorityDroppedEventsStatistics", priority;
-        /// : priority of the operational event `MessageStatistics`.
+        /// Priority of the operational event `MessageStatistics`.
         event_priority_message_statistics: Priority =
             Priority::Low, "eventPriorityMessageStatistics", priority;
-        /// : equal `ProcessCreate` events within the interval become one.
+        /// Equal `ProcessCreate` events within the interval become one.
         aggregation_enabled_process_create: bool =
             true, "aggregationEnabledProcessCreate", flag;
-        /// : how long equal `ProcessCreate` events are collected.
+        /// How long equal `ProcessCreate` events are collected.
         aggregation_interval_process_create: Duration =
             Duration::hours(1), "aggregationIntervalProcessCreate", duration;
-        /// : equal `ConnectionCreate` events within the interval become one.
+        /// Equal `ConnectionCreate` events within the interval become one.
         aggregation_enabled_connection_create: bool =
             true, "aggregationEnabledConnectionCreate", flag;
-        /// : how long equal `ConnectionCreate` events are collected.
+        /// How long equal `ConnectionCreate` events are collected.
         aggregation_interval_connection_create: Duration =
             Duration::hours(1), "aggregationIntervalConnectionCreate", duration;
-        /// : equal `ProcessTerminate` events within the interval become one.
+        /// Equal `ProcessTerminate` events within the interval become one.
         aggregation_enabled_process_terminate: bool =
             true, "aggregationEnabledProcessTerminate", flag;
-        /// : how long equal `ProcessTerminate` events are collected.
+        /// How long equal `ProcessTerminate` events are collected.
         aggregation_interval_process_terminate: Duration =
             Duration::hours(1), "aggregationIntervalProcessTerminate", duration;
-        /// : the host runs its own baseline checks too.
+        /// The host runs its own baseline checks too.
         baseline_custom_checks_enabled: bool = false, "baselineCustomChecksEnabled", flag;
-        /// : the file with those checks, at most 4096 bytes.
+        /// The file with those checks, at most 4096 bytes.
         baseline_custom_checks_file_path: Option<String> =
             None, "baselineCustomChecksFilePath", text;
-        /// : the hash of that file, at most 4096 bytes.
+        /// The hash of that file, at most 4096 bytes.
         baseline_custom_checks_file_hash: Option<String> =
             None, "baselineCustomChecksFileHash", text;
-        /// : the Azure resource id of the hub, at most 4096 bytes. The empty text means not set.
+        /// The Azure resource id of the hub, at most 4096 bytes. The empty text means not set.
         hub_resource_id: Option<String> = None, "hubResourceId", text_unless_empty;
     }
 }

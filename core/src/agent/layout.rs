@@ -181,8 +181,8 @@ macro_rules! layout {
         #[non_exhaustive]
         pub struct $name {
             $(
-                #[doc = concat!("`", $key, "`")]
                 $(#[$doc])*
+                #[doc = concat!("Key `", $key, "`.")]
                 pub $field: $kind,
             )*
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::configurator::{Configurator, Verdict};
+use super::configurator::{Configurator, RestoreError, Verdict};
 use super::evaluation::Evaluation;
 use super::options::AgentOptions;
 use crate::twin::document::{Applied, DesiredDocument, DocumentError, Freshness};
@@ -71,6 +71,15 @@ impl Shadow {
         }
     }
 
+    /// Puts a stored configuration in force, before the first document: see
+    /// [`Configurator::restore`].
+    ///
+    /// # Errors
+    /// [`RestoreError`] when it is not such a record or has a bad value. Then nothing changed.
+    pub fn restore(&mut self, record: &Value) -> Result<(), RestoreError> {
+        self.configurator.restore(record)
+    }
+
     /// Takes a full desired document, the `desired` member of a twin, `$version` included.
     ///
     /// # Errors
@@ -117,5 +126,43 @@ impl Shadow {
             Applied::Stale => Update::IgnoredStale,
             Applied::Gap => Update::ResyncRequired,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::agent::{Priority, SECTION};
+
+    #[test]
+    fn a_shadow_merges_patches_and_minds_versions() {
+        let section = |key: &str, value: &str| json!({ SECTION: { key: { "value": value } } });
+        let with_version = |mut doc: Value, version: u64| {
+            doc["$version"] = version.into();
+            doc
+        };
+        let mut shadow = Shadow::new(AgentOptions::default());
+        let full = with_version(section("snapshotFrequency", "PT1H"), 4);
+        assert_eq!(shadow.apply_full(full.clone()), Ok(Update::Applied));
+        let patch = with_version(section("eventPriorityLogin", "Off"), 5);
+        assert_eq!(shadow.apply_patch(&patch), Ok(Update::Applied));
+        let configuration = shadow.evaluation().effective.agent().unwrap();
+        assert_eq!(configuration.snapshot_frequency.to_string(), "PT1H");
+        assert_eq!(configuration.event_priority_login, Priority::Off);
+        assert_eq!(shadow.apply_patch(&patch), Ok(Update::IgnoredStale));
+        assert_eq!(shadow.apply_full(full), Ok(Update::IgnoredStale));
+        let gap = with_version(section("eventPriorityLogin", "Low"), 7);
+        assert_eq!(shadow.apply_patch(&gap), Ok(Update::ResyncRequired));
+        let delete = json!({ SECTION: { "snapshotFrequency": null }, "$version": 6 });
+        assert_eq!(shadow.apply_patch(&delete), Ok(Update::Applied));
+        let configuration = shadow.evaluation().effective.agent().unwrap();
+        assert_eq!(configuration.snapshot_frequency.to_string(), "PT13H");
+        let foreign = json!({ "other": 1, "$version": 7 });
+        assert_eq!(shadow.apply_patch(&foreign), Ok(Update::Unchanged));
+        assert_eq!(shadow.evaluation().desired_version, Some(7));
+        assert_eq!(shadow.desired().version(), Some(7));
+        assert!(shadow.apply_patch(&json!([])).is_err());
     }
 }

@@ -4,8 +4,7 @@ use fastrand::Rng;
 
 use crate::identity::sas::SasRequest;
 use crate::identity::{Identity, SasToken};
-use crate::module::io::Now;
-use crate::module::options::Authentication;
+use crate::module::{Authentication, Now};
 
 /// A connection is at least this old before the wall clock alone can make it renew its token, so
 /// that a jumping clock cannot make a loop.
@@ -30,7 +29,11 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     pub(crate) fn new(source: Authentication, identity: &Identity, lifetime_s: u64) -> Self {
-        Self { source, resource: identity.resource(), lifetime_s }
+        Self {
+            source,
+            resource: identity.resource(),
+            lifetime_s,
+        }
     }
 
     /// The credential for an attempt that starts now.
@@ -60,8 +63,12 @@ impl Credentials {
         let percent = rng.u64(7_500..=8_500);
         let renew_in = u128::from(life_ms).saturating_mul(u128::from(percent)) / 10_000;
         Lease {
-            renew_at: now.mono_ms.saturating_add(u64::try_from(renew_in).unwrap_or(u64::MAX)),
-            expires_unix_ms: (now.unix_ms / 1_000).saturating_mul(1_000).saturating_add(life_ms),
+            renew_at: now
+                .mono_ms
+                .saturating_add(u64::try_from(renew_in).unwrap_or(u64::MAX)),
+            expires_unix_ms: (now.unix_ms / 1_000)
+                .saturating_mul(1_000)
+                .saturating_add(life_ms),
         }
     }
 }
@@ -86,7 +93,10 @@ impl Lease {
 
     /// A token that could not be renewed, to be tried again at another time and for no other reason.
     pub(crate) fn postponed(renew_at: u64) -> Self {
-        Self { renew_at, expires_unix_ms: u64::MAX }
+        Self {
+            renew_at,
+            expires_unix_ms: u64::MAX,
+        }
     }
 }
 

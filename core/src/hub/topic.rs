@@ -26,14 +26,26 @@ pub fn twin_patch_reported(rid: impl Display) -> String {
 
 /// Topic of a telemetry message of `identity`; `bag` is an encoded property bag, empty for none
 /// (see [`PropertyBag::encode`](super::bag::PropertyBag::encode)).
-#[must_use]
-pub fn telemetry(identity: &Identity, bag: &str) -> String {
-    let device = identity.device();
-    match identity.module() {
-        Some(module) => format!("devices/{device}/modules/{module}/messages/events/{bag}"),
-        None => format!("devices/{device}/messages/events/{bag}"),
+///
+/// # Errors
+/// [`WildcardId`] when an id holds `+` or `#`: ids stand unencoded in this topic, and MQTT forbids
+/// both in the topic of a PUBLISH (MQTT 3.1.1, section 3.3.2.1).
+pub fn telemetry(identity: &Identity, bag: &str) -> Result<String, WildcardId> {
+    let device = identity.device().as_str();
+    let sender = match identity.module() {
+        Some(module) => format!("devices/{device}/modules/{module}"),
+        None => format!("devices/{device}"),
+    };
+    match sender.find(['+', '#']) {
+        Some(_) => Err(WildcardId(sender)),
+        None => Ok(format!("{sender}/messages/events/{bag}")),
     }
 }
+
+/// An identity that has a twin but cannot send messages.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: an id with '+' or '#' cannot send messages over MQTT; give it another name")]
+pub struct WildcardId(String);
 
 /// What a topic from the hub says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

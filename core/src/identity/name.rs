@@ -175,12 +175,10 @@ macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
         ///
-        /// 1 to 128 characters: ASCII letters and digits and ``- . % _ * ? ! ( ) , : = @ $ '``,
-        /// upper and lower case distinct (IoT Hub docs: identity registry). The registry also takes
-        /// `+` and `#`, which are refused here: ids stand unencoded in the telemetry topic, and
-        /// MQTT forbids both characters in the topic of a PUBLISH (MQTT 3.1.1, section 3.3.2.1), so
-        /// such an identity could never send. `;` is refused because it ends a value in a
-        /// connection string.
+        /// 1 to 128 characters: ASCII letters and digits and ``- . + % _ # * ? ! ( ) , : = @ $ '``,
+        /// upper and lower case distinct (IoT Hub docs: identity registry). An id with `+` or `#`
+        /// has a twin but cannot send messages: see [`telemetry`](crate::hub::topic::telemetry).
+        /// `;` is refused because it ends a value in a connection string.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
 
@@ -258,18 +256,10 @@ pub enum IdErrorKind {
         /// Characters given.
         actual: usize,
     },
-    /// `+` or `#`.
-    #[error("holds {found:?} at character {position}, which MQTT reserves for topic filters")]
-    Wildcard {
-        /// The character.
-        found: char,
-        /// Which character of the id it is, from 1.
-        position: usize,
-    },
-    /// Any other character outside the set.
+    /// A character outside the set.
     #[error(
         "holds {found:?} at character {position}; expected letters, digits and \
-             - . % _ * ? ! ( ) , : = @ $ '"
+             - . + % _ # * ? ! ( ) , : = @ $ '"
     )]
     Character {
         /// The character.
@@ -287,10 +277,9 @@ fn check_id(text: &str) -> Result<(), IdErrorKind> {
     if actual > MAX_ID_CHARS {
         return Err(IdErrorKind::TooLong { actual });
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-.%_*?!(),:=@$'".contains(c);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-.+%_#*?!(),:=@$'".contains(c);
     match (1_usize..).zip(text.chars()).find(|(_, c)| !allowed(*c)) {
         None => Ok(()),
-        Some((position, found @ ('+' | '#'))) => Err(IdErrorKind::Wildcard { found, position }),
         Some((position, found)) => Err(IdErrorKind::Character { found, position }),
     }
 }

@@ -18,6 +18,10 @@ use super::percent;
 
 /// Bytes of a ready token. Real ones stay below 1 KiB.
 const MAX_TOKEN_BYTES: usize = 4096;
+/// Characters of a signature: 44 of base64, each percent-encoded at worst.
+const MAX_SIGNATURE_CHARS: usize = 132;
+/// Characters of the scheme, the field names and the 20 digits of an expiry.
+const MAX_FRAME_CHARS: usize = 64;
 const SCHEME: &str = "SharedAccessSignature ";
 
 /// A token before it is signed. Splitting the work lets a signer live on another thread.
@@ -50,19 +54,31 @@ impl SasRequest {
     /// The token with its signature.
     #[must_use]
     pub fn into_token(self, signature: &[u8; 32]) -> SasToken {
-        let Self {
-            resource,
-            expires_unix_s,
-            policy,
-        } = self;
-        let signature = percent::encode(&STANDARD.encode(signature));
-        let skn = policy
+        // In one buffer that never grows: a buffer left behind would not be wiped.
+        let signature = Zeroizing::new(STANDARD.encode(signature));
+        let policy = self
+            .policy
             .map(|policy| format!("&skn={policy}"))
             .unwrap_or_default();
-        let text = format!("{SCHEME}sr={resource}&sig={signature}&se={expires_unix_s}{skn}");
+        let around = [
+            self.resource.len(),
+            policy.len(),
+            MAX_SIGNATURE_CHARS,
+            MAX_FRAME_CHARS,
+        ];
+        let room = around.into_iter().fold(0, usize::saturating_add);
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        text.push_str(SCHEME);
+        text.push_str("sr=");
+        text.push_str(&self.resource);
+        text.push_str("&sig=");
+        percent::encode_into(&mut text, &signature);
+        text.push_str("&se=");
+        text.push_str(&self.expires_unix_s.to_string());
+        text.push_str(&policy);
         SasToken {
-            text: Zeroizing::new(text),
-            expires_unix_s,
+            text,
+            expires_unix_s: self.expires_unix_s,
         }
     }
 }
@@ -215,7 +231,9 @@ fn split_fields(text: &str) -> Result<[Option<&str>; 4], SasTokenError> {
 }
 
 fn check_signature(text: &str) -> Result<(), SasTokenError> {
-    let decoded = percent::decode(text).map_err(|_| SasTokenError::Signature)?;
+    let decoded = percent::decode(text)
+        .map(Zeroizing::new)
+        .map_err(|_| SasTokenError::Signature)?;
     let bytes = STANDARD
         .decode(decoded)
         .map_err(|_| SasTokenError::Signature)?;

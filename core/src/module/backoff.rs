@@ -12,6 +12,9 @@ const BUSY_MS: u64 = 5_000;
 const REFUSED_MIN_MS: u64 = 30_000;
 const REFUSED_MAX_MS: u64 = 15 * 60_000;
 
+/// How often a supplied token that has expired is looked at again; the clock may have been wrong.
+pub(crate) const EXPIRED_MS: u64 = REFUSED_MAX_MS;
+
 /// Full jitter over a doubling range: uniform in 0…min(`cap_ms`, 1 s · 2^`failures`).
 pub(crate) fn full_jitter(rng: &mut Rng, failures: u32, cap_ms: u64) -> u64 {
     rng.u64(0..=doubled(BASE_MS, failures).min(cap_ms))
@@ -30,11 +33,6 @@ pub(crate) fn refused(rng: &mut Rng, refusals: u32) -> u64 {
     rng.u64((most / 2).max(REFUSED_MIN_MS)..=most)
 }
 
-/// How often a supplied token that has expired is looked at again.
-pub(crate) fn expired() -> u64 {
-    REFUSED_MAX_MS
-}
-
 fn doubled(base_ms: u64, times: u32) -> u64 {
     base_ms.saturating_mul(2_u64.saturating_pow(times))
 }
@@ -48,7 +46,9 @@ mod tests {
         let mut rng = Rng::with_seed(1);
         for failures in [0, 1, 5, 40, u32::MAX] {
             for _ in 0..200 {
-                assert!(full_jitter(&mut rng, failures, 60_000) <= doubled(1_000, failures).min(60_000));
+                assert!(
+                    full_jitter(&mut rng, failures, 60_000) <= doubled(1_000, failures).min(60_000)
+                );
                 assert!((5_000..=60_000).contains(&busy(&mut rng, failures, 60_000)));
                 assert_eq!(busy(&mut rng, failures, 1_000), 1_000);
                 assert!((30_000..=900_000).contains(&refused(&mut rng, failures)));

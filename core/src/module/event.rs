@@ -79,7 +79,11 @@ pub struct Trouble {
 impl Trouble {
     /// Trouble of a kind, in one line.
     pub fn new(kind: TroubleKind, message: impl Into<String>, status: Option<u16>) -> Self {
-        Self { kind, message: message.into(), status }
+        Self {
+            kind,
+            message: message.into(),
+            status,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a module is made of.
 
 use crate::agent::AgentOptions;
+use crate::hub::connect::MAX_KEEP_ALIVE_S;
 use crate::identity::{HostName, Identity, SasToken};
 
 /// How the module proves who it is.
@@ -41,12 +42,28 @@ pub struct ModuleOptions {
     /// Longest wait for the answer to one twin request in milliseconds, 1,000…300,000
     /// (default 20,000).
     pub request_timeout_ms: u64,
-    /// Longest pause between two attempts in milliseconds, 1,000…3,600,000 (default 60,000).
+    /// Longest pause between two attempts in milliseconds, 1,000…3,600,000 (default 60,000). A hub
+    /// that refuses the credential is asked again after 30 s to 15 min, whatever stands here.
     pub backoff_max_ms: u64,
     /// Unread events that are kept before they are merged, 8…65,536 (default 64).
     pub event_capacity: usize,
     /// Seed of all jitter. Give each module another one, from a random source.
     pub seed: u64,
+}
+
+/// A setting out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {found} is out of range, {min} to {max} allowed")]
+#[non_exhaustive]
+pub struct OptionsError {
+    /// The field of [`ModuleOptions`].
+    pub setting: &'static str,
+    /// What it was.
+    pub found: u64,
+    /// The least value.
+    pub min: u64,
+    /// The greatest value.
+    pub max: u64,
 }
 
 impl ModuleOptions {
@@ -67,5 +84,43 @@ impl ModuleOptions {
             event_capacity: 64,
             seed,
         }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+        let capacity = u64::try_from(self.event_capacity).unwrap_or(u64::MAX);
+        let settings = [
+            ("token_lifetime_s", self.token_lifetime_s, 60, 31_536_000),
+            (
+                "keep_alive_s",
+                u64::from(self.keep_alive_s),
+                5,
+                u64::from(MAX_KEEP_ALIVE_S),
+            ),
+            (
+                "connect_timeout_ms",
+                self.connect_timeout_ms,
+                1_000,
+                300_000,
+            ),
+            (
+                "request_timeout_ms",
+                self.request_timeout_ms,
+                1_000,
+                300_000,
+            ),
+            ("backoff_max_ms", self.backoff_max_ms, 1_000, 3_600_000),
+            ("event_capacity", capacity, 8, 65_536),
+        ];
+        let wrong = settings
+            .into_iter()
+            .find(|(_, found, min, max)| !(min..=max).contains(&found));
+        wrong.map_or(Ok(()), |(setting, found, min, max)| {
+            Err(OptionsError {
+                setting,
+                found,
+                min,
+                max,
+            })
+        })
     }
 }

@@ -60,7 +60,11 @@ impl EventQueue {
         if self.untold > 0 {
             let message = format!("{} unread events were merged with newer ones", self.untold);
             self.untold = 0;
-            return Some(Event::Trouble(Trouble::new(TroubleKind::Overflow, message, None)));
+            return Some(Event::Trouble(Trouble::new(
+                TroubleKind::Overflow,
+                message,
+                None,
+            )));
         }
         self.events.pop_front()
     }
@@ -68,7 +72,9 @@ impl EventQueue {
     /// How many events [`pop`](Self::pop) would give now.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.events.len().saturating_add(usize::from(self.untold > 0))
+        self.events
+            .len()
+            .saturating_add(usize::from(self.untold > 0))
     }
 
     /// Whether there is nothing to pop.
@@ -115,9 +121,15 @@ impl EventQueue {
                 None => newest_first.push(older),
             }
         }
-        newest_first.into_iter().rev().for_each(|event| self.put(event));
+        newest_first
+            .into_iter()
+            .rev()
+            .for_each(|event| self.put(event));
         while self.events.len() > self.capacity {
-            let Some(oldest) = self.events.iter().position(|e| matches!(e, Event::Trouble(_)))
+            let Some(oldest) = self
+                .events
+                .iter()
+                .position(|e| matches!(e, Event::Trouble(_)))
             else {
                 break;
             };
@@ -144,15 +156,13 @@ fn same_kind(a: &Event, b: &Event) -> bool {
 fn absorb(newer: &mut Event, older: Event) {
     match (newer, older) {
         (Event::Desired(newer), Event::Desired(older)) => newer.from = older.from,
-        (Event::Reported(newer), Event::Reported(older)) => {
-            if generation(&older) > generation(newer) {
-                *newer = older;
-            }
+        (Event::Reported(newer), Event::Reported(older))
+            if generation(&older) > generation(newer) =>
+        {
+            *newer = older;
         }
-        (Event::Read(newer), Event::Read(older)) => {
-            if older.refresh > newer.refresh {
-                *newer = older;
-            }
+        (Event::Read(newer), Event::Read(older)) if older.refresh > newer.refresh => {
+            *newer = older;
         }
         // The newest says it all.
         _ => {}

@@ -31,13 +31,21 @@ pub(crate) struct Requests {
     read: Option<Pending>,
     patch: Option<Pending>,
     late_patch: Option<String>,
-    /// Requests that timed out since the hub was last heard.
-    unheard: u32,
+    /// Requests that timed out since the hub last answered one.
+    unanswered: u32,
 }
 
 impl Requests {
     pub(crate) fn new(nonce: u32, timeout_ms: u64) -> Self {
-        Self { nonce, count: 0, timeout_ms, read: None, patch: None, late_patch: None, unheard: 0 }
+        Self {
+            nonce,
+            count: 0,
+            timeout_ms,
+            read: None,
+            patch: None,
+            late_patch: None,
+            unanswered: 0,
+        }
     }
 
     /// The connection is gone, and every answer with it.
@@ -45,48 +53,57 @@ impl Requests {
         self.read = None;
         self.patch = None;
         self.late_patch = None;
-        self.unheard = 0;
+        self.unanswered = 0;
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.read.is_none() && self.patch.is_none()
     }
 
-    pub(crate) fn reading(&self) -> bool {
+    pub(crate) fn is_reading(&self) -> bool {
         self.read.is_some()
     }
 
-    pub(crate) fn patching(&self) -> bool {
+    pub(crate) fn is_patching(&self) -> bool {
         self.patch.is_some()
     }
 
     /// How many are in flight.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.reading()).saturating_add(usize::from(self.patching()))
+        usize::from(self.is_reading()).saturating_add(usize::from(self.is_patching()))
     }
 
     /// Begins a read and gives its request id.
     pub(crate) fn begin_read(&mut self, now: Now) -> String {
         let rid = self.next_rid();
-        self.read = Some(Pending { rid: rid.clone(), deadline: self.deadline_from(now) });
+        self.read = Some(Pending {
+            rid: rid.clone(),
+            deadline: self.deadline_from(now),
+        });
         rid
     }
 
     /// Begins a patch and gives its request id.
     pub(crate) fn begin_patch(&mut self, now: Now) -> String {
         let rid = self.next_rid();
-        self.patch = Some(Pending { rid: rid.clone(), deadline: self.deadline_from(now) });
-        self.late_patch = None;
+        self.patch = Some(Pending {
+            rid: rid.clone(),
+            deadline: self.deadline_from(now),
+        });
         rid
-    }
-
-    /// The hub was heard.
-    pub(crate) fn heard(&mut self) {
-        self.unheard = 0;
     }
 
     /// Ends the request with this id.
     pub(crate) fn answer(&mut self, rid: &str) -> Answered {
+        let answered = self.match_answer(rid);
+        if answered != Answered::Nothing {
+            self.unanswered = 0;
+        }
+        answered
+    }
+
+    fn match_answer(&mut self, rid: &str) -> Answered {
         if self.read.take_if(|p| p.rid == rid).is_some() {
             Answered::Read
         } else if self.patch.take_if(|p| p.rid == rid).is_some() {
@@ -101,7 +118,7 @@ impl Requests {
     /// Gives up the read if its time is over.
     pub(crate) fn expire_read(&mut self, now: Now) -> bool {
         let expired = self.read.take_if(|p| p.deadline <= now.mono_ms).is_some();
-        self.unheard = self.unheard.saturating_add(u32::from(expired));
+        self.unanswered = self.unanswered.saturating_add(u32::from(expired));
         expired
     }
 
@@ -111,17 +128,21 @@ impl Requests {
             return false;
         };
         self.late_patch = Some(patch.rid);
-        self.unheard = self.unheard.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
         true
     }
 
-    /// Requests that timed out in a row without a single message from the hub.
-    pub(crate) fn unheard(&self) -> u32 {
-        self.unheard
+    /// Requests that timed out in a row.
+    pub(crate) fn unanswered(&self) -> u32 {
+        self.unanswered
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {
-        [&self.read, &self.patch].into_iter().flatten().map(|p| p.deadline).min()
+        [&self.read, &self.patch]
+            .into_iter()
+            .flatten()
+            .map(|p| p.deadline)
+            .min()
     }
 
     fn deadline_from(&self, now: Now) -> u64 {

@@ -25,9 +25,9 @@ const MAX_FRUITLESS_READS: u32 = 3;
 
 /// What a read or a notification has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Heard {
     /// The document is as new as all that has been heard.
-    InStep,
+    Current,
     /// A read is needed, or has to answer first.
     Behind,
     /// A notification is missing: a read is needed.
@@ -108,21 +108,28 @@ impl DesiredSync {
     }
 
     /// Takes the `desired` member of the answer to a read.
-    pub(crate) fn read(&mut self, desired: Value) -> Result<Step, DocumentError> {
-        let freshness =
-            if self.first_read { Freshness::Authoritative } else { Freshness::NotOlder };
+    pub(crate) fn read(&mut self, desired: Value) -> Result<Heard, DocumentError> {
+        let freshness = if self.first_read {
+            Freshness::Authoritative
+        } else {
+            Freshness::NotOlder
+        };
         let _: Applied = self.document.apply_full(desired, freshness)?;
         self.known = true;
         self.first_read = false;
         let step = self.catch_up()?;
-        if step == Step::InStep || self.fruitless.saturating_add(1) < MAX_FRUITLESS_READS {
-            self.fruitless = if step == Step::InStep { 0 } else { self.fruitless.saturating_add(1) };
+        if step == Heard::Current || self.fruitless.saturating_add(1) < MAX_FRUITLESS_READS {
+            self.fruitless = if step == Heard::Current {
+                0
+            } else {
+                self.fruitless.saturating_add(1)
+            };
             return Ok(step);
         }
         self.fruitless = 0;
         self.forget();
         self.in_step = true;
-        Ok(Step::GaveUp)
+        Ok(Heard::GaveUp)
     }
 
     /// Takes a notification: a merge patch with its `$version` inside, also in the topic.
@@ -130,7 +137,7 @@ impl DesiredSync {
         &mut self,
         payload: &[u8],
         topic: Option<u64>,
-    ) -> Result<Step, NotificationError> {
+    ) -> Result<Heard, NotificationError> {
         let result = self.take(payload, topic);
         if result.is_err() {
             // Something was said and not understood; only a read can tell what.
@@ -139,19 +146,19 @@ impl DesiredSync {
         result
     }
 
-    fn take(&mut self, payload: &[u8], topic: Option<u64>) -> Result<Step, NotificationError> {
+    fn take(&mut self, payload: &[u8], topic: Option<u64>) -> Result<Heard, NotificationError> {
         let mut patch = json::parse_object(payload, MAX_PAYLOAD_BYTES)?;
         let version = agreed_version(&mut patch, topic)?;
         if !self.in_step {
             self.wait(version, patch, payload.len());
-            return Ok(Step::Behind);
+            return Ok(Heard::Behind);
         }
         if self.document.apply_patch(&patch)? == Applied::Gap {
             self.in_step = false;
             self.wait(version, patch, payload.len());
-            return Ok(Step::Gap);
+            return Ok(Heard::Gap);
         }
-        Ok(Step::InStep)
+        Ok(Heard::Current)
     }
 
     fn wait(&mut self, version: u64, patch: Value, bytes: usize) {
@@ -171,21 +178,21 @@ impl DesiredSync {
     }
 
     /// Merges what waits, as far as it follows the document.
-    fn catch_up(&mut self) -> Result<Step, DocumentError> {
+    fn catch_up(&mut self) -> Result<Heard, DocumentError> {
         while let Some((version, (patch, bytes))) = self.waiting.pop_first() {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
             if self.document.apply_patch(&patch)? == Applied::Gap {
                 self.wait(version, patch, bytes);
                 self.in_step = false;
-                return Ok(Step::Gap);
+                return Ok(Heard::Gap);
             }
         }
         self.in_step = self.dropped <= self.document.version();
         if !self.in_step {
-            return Ok(Step::Gap);
+            return Ok(Heard::Gap);
         }
         self.dropped = None;
-        Ok(Step::InStep)
+        Ok(Heard::Current)
     }
 
     fn forget(&mut self) {

@@ -203,3 +203,6 @@ fn bounded(value: Value) -> Result<Value, DocumentError> {
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,6 @@ pub fn parse_object(bytes: &[u8], max_bytes: usize) -> Result<Value, JsonError> 
     }
     .deserialize(&mut deserializer)
     .map_err(|e| state.error(&e))?;
-    state.pointer.clear();
     deserializer.end().map_err(|e| {
         state.kind = Some(JsonErrorKind::TrailingText);
         state.error(&e)
@@ -308,3 +307,6 @@ impl io::Write for Counter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

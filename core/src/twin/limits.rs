@@ -318,3 +318,6 @@ fn limit_error(pointer: &str, kind: LimitKind, limit: usize, actual: usize) -> L
         actual: whole(actual),
     }
 }
+
+#[cfg(test)]
+mod tests;

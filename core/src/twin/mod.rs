@@ -4,11 +4,11 @@
 //! is a JSON object in *normal form*: no object member is `null`, because in a twin a `null`
 //! means "delete this" and never "the value null" (IoT Hub docs: device twins).
 
+pub(crate) mod desired;
 pub mod document;
 pub mod json;
 pub mod limits;
+mod overlay;
 pub mod patch;
 pub mod pointer;
-pub(crate) mod desired;
-mod overlay;
 pub(crate) mod reported;

@@ -16,7 +16,7 @@ pub(crate) enum Overlay {
     /// The member becomes this value, in normal form.
     Replace(Value),
     /// The member is an object, and these of its members change.
-    Merge(BTreeMap<String, Overlay>),
+    Merge(BTreeMap<String, Self>),
 }
 
 impl Overlay {
@@ -28,13 +28,20 @@ impl Overlay {
     /// Puts one more merge patch (RFC 7396) on top.
     pub(crate) fn patch(&mut self, patch: &Value) {
         let Value::Object(members) = patch else {
-            *self = if patch.is_null() { Self::Delete } else { Self::Replace(patch.clone()) };
+            *self = if patch.is_null() {
+                Self::Delete
+            } else {
+                Self::Replace(patch.clone())
+            };
             return;
         };
         match self {
             Self::Merge(below) => {
                 for (key, value) in members {
-                    below.entry(key.clone()).or_insert_with(Self::new).patch(value);
+                    below
+                        .entry(key.clone())
+                        .or_insert_with(Self::new)
+                        .patch(value);
                 }
             }
             Self::Replace(value) => patch::merge(value, patch),
@@ -76,7 +83,11 @@ mod tests {
     /// Every patch of the run, then one overlay of all of them: the same document.
     #[test]
     fn an_overlay_does_what_its_patches_do_one_by_one() {
-        let bases = [json!({}), json!({"a": 1}), json!({"a": {"x": {"y": 1}, "z": 2}, "b": [1]})];
+        let bases = [
+            json!({}),
+            json!({"a": 1}),
+            json!({"a": {"x": {"y": 1}, "z": 2}, "b": [1]}),
+        ];
         let patches = [
             json!({}),
             json!({"a": null}),
@@ -96,14 +107,19 @@ mod tests {
                 }
                 let text = serde_json::to_string(&overlay).unwrap();
                 let overlay: Overlay = serde_json::from_str(&text).unwrap();
-                assert_eq!(overlay.apply(Some(base.clone())), Some(expected), "{a} {b} {c}");
+                assert_eq!(
+                    overlay.apply(Some(base.clone())),
+                    Some(expected),
+                    "{a} {b} {c}"
+                );
             }
         }
     }
 
     fn triples(all: &[Value]) -> impl Iterator<Item = (&Value, &Value, &Value)> {
         all.iter().flat_map(move |a| {
-            all.iter().flat_map(move |b| all.iter().map(move |c| (a, b, c)))
+            all.iter()
+                .flat_map(move |b| all.iter().map(move |c| (a, b, c)))
         })
     }
 }

@@ -183,3 +183,6 @@ pub enum Misfit {
     #[error("is to be deleted but is not in this document")]
     NothingToDelete,
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -50,9 +50,16 @@ struct Sent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The hub has everything up to this generation.
-    Acknowledged { generation: u64, version: Option<u64> },
+    Acknowledged {
+        generation: u64,
+        version: Option<u64>,
+    },
     /// The document of this generation was refused.
-    Refused { generation: u64, status: u16, message: String },
+    Refused {
+        generation: u64,
+        status: u16,
+        message: String,
+    },
     /// What the library reports was refused.
     LibraryRefused { status: u16, message: String },
 }
@@ -125,11 +132,6 @@ impl ReportedSync {
         self.known.then(|| (self.hub.value(), self.hub.version()))
     }
 
-    /// The newest generation.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// Whether the hub has to be asked what it has before anything can be sent.
     pub(crate) fn is_in_doubt(&self) -> bool {
         !self.current
@@ -189,10 +191,23 @@ impl ReportedSync {
         self.current = false;
     }
 
+    /// Something that was sent and given up has been carried out after all: what the hub has must
+    /// be read once the patch in flight, if there is one, is answered.
+    pub(crate) fn question(&mut self) {
+        self.current = false;
+    }
+
+    /// Whether there may be something to send.
+    pub(crate) fn is_eager(&self) -> bool {
+        self.current && self.dirty && self.sent.is_none()
+    }
+
     /// Checks the `reported` member of the answer to a read.
     pub(crate) fn parse(reported: Value) -> Result<DesiredDocument, DocumentError> {
         let mut section = DesiredDocument::new();
-        section.apply_full(reported, Freshness::Authoritative).map(|_| section)
+        section
+            .apply_full(reported, Freshness::Authoritative)
+            .map(|_| section)
     }
 
     /// Takes what the hub has. No patch may have been in flight since the read was sent.
@@ -211,7 +226,11 @@ impl ReportedSync {
             self.wanted = Wanted::Nothing;
             self.told = self.generation;
             let (generation, message) = (self.generation, error.to_string());
-            return Some(Outcome::Refused { generation, status: 0, message });
+            return Some(Outcome::Refused {
+                generation,
+                status: 0,
+                message,
+            });
         }
         self.wanted = Wanted::Whole(document);
         None
@@ -219,7 +238,7 @@ impl ReportedSync {
 
     /// The patch to send next, if there is a difference; or that there is none any more.
     pub(crate) fn next(&mut self) -> Next {
-        if !self.current || self.sent.is_some() || !self.dirty {
+        if !self.is_eager() {
             return Next::Nothing;
         }
         let host = self.difference(&[Writer::Host]);
@@ -239,7 +258,7 @@ impl ReportedSync {
     /// The hub has taken the patch in flight.
     pub(crate) fn acknowledged(&mut self, version: Option<u64>) -> Option<Outcome> {
         let sent = self.sent.take()?;
-        let version = version.or(self.hub.version());
+        let version = version.or_else(|| self.hub.version());
         self.hub = DesiredDocument::from_parts(sent.target, version).unwrap_or_default();
         self.dirty = true;
         if !sent.host && self.difference(&[Writer::Host]).is_some() {
@@ -265,7 +284,11 @@ impl ReportedSync {
             self.refuse(Writer::Host);
         }
         self.told = self.told.max(sent.generation);
-        Some(Outcome::Refused { generation: sent.generation, status, message })
+        Some(Outcome::Refused {
+            generation: sent.generation,
+            status,
+            message,
+        })
     }
 
     /// The patch in flight was not carried out, but may be later.
@@ -352,13 +375,18 @@ impl ReportedSync {
             return None;
         }
         self.told = generation;
-        Some(Outcome::Acknowledged { generation, version: self.hub.version() })
+        Some(Outcome::Acknowledged {
+            generation,
+            version: self.hub.version(),
+        })
     }
 
     fn host_part_of_hub(&self) -> Value {
         let mut document = Value::clone(self.hub.value());
         if let Value::Object(members) = &mut document {
-            self.reserved.iter().for_each(|key| drop(members.remove(key)));
+            self.reserved
+                .iter()
+                .for_each(|key| drop(members.remove(key)));
         }
         document
     }
@@ -383,7 +411,10 @@ impl ReportedSync {
     }
 
     fn check_keys(&self, document: &Value) -> Result<(), LimitError> {
-        let taken = self.reserved.iter().find(|key| document.get(key.as_str()).is_some());
+        let taken = self
+            .reserved
+            .iter()
+            .find(|key| document.get(key.as_str()).is_some());
         taken.map_or(Ok(()), |key| Err(limits::reserved(key)))
     }
 }

@@ -10,11 +10,18 @@ fn our_topics_are_the_documented_ones() {
         "$iothub/twin/PATCH/properties/reported/?$rid=a1"
     );
     let device = Identity::new("h".parse().unwrap(), "d%1".parse().unwrap(), None);
-    assert_eq!(telemetry(&device, ""), "devices/d%1/messages/events/");
+    assert_eq!(
+        telemetry(&device, "").unwrap(),
+        "devices/d%1/messages/events/"
+    );
     let module = "$m".parse().ok();
     let module = Identity::new("h".parse().unwrap(), "d".parse().unwrap(), module);
-    let topic = telemetry(&module, "%24.ct=a");
+    let topic = telemetry(&module, "%24.ct=a").unwrap();
     assert_eq!(topic, "devices/d/modules/$m/messages/events/%24.ct=a");
+    for id in ["a+b", "a#"] {
+        let module = Identity::new("h".parse().unwrap(), "d".parse().unwrap(), id.parse().ok());
+        assert!(telemetry(&module, "").is_err(), "{id}");
+    }
 }
 
 #[test]

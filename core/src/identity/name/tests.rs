@@ -116,19 +116,9 @@ fn what_is_no_host_is_refused_with_its_reason() {
 
 #[test]
 fn ids_take_the_whole_set_and_nothing_else() {
-    for good in ["d", "$edgeAgent", "aZ09-.%_*?!(),:=@$'", &"x".repeat(128)] {
+    for good in ["d", "$edgeAgent", "aZ09-.+%_#*?!(),:=@$'", &"x".repeat(128)] {
         assert_eq!(good.parse::<DeviceId>().unwrap().as_str(), good);
         assert_eq!(good.parse::<ModuleId>().unwrap().to_string(), good);
-    }
-    for c in ['+', '#'] {
-        let error = format!("ab{c}").parse::<DeviceId>().unwrap_err();
-        assert_eq!(
-            error.kind,
-            IdErrorKind::Wildcard {
-                found: c,
-                position: 3
-            }
-        );
     }
     for c in [
         ' ', '/', ';', '"', '\\', '&', '<', '~', '\0', '\u{7f}', 'é', '٣', '\u{feff}',
@@ -152,6 +142,7 @@ fn ids_take_the_whole_set_and_nothing_else() {
     );
     assert_eq!(
         "a/b".parse::<ModuleId>().unwrap_err().to_string(),
-        "module id holds '/' at character 2; expected letters, digits and - . % _ * ? ! ( ) , : = @ $ '"
+        "module id holds '/' at character 2; expected letters, digits and \
+         - . + % _ # * ? ! ( ) , : = @ $ '"
     );
 }

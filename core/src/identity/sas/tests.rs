@@ -79,6 +79,18 @@ fn a_signer_that_cannot_sign_is_heard() {
 }
 
 #[test]
+fn the_longest_token_fits_its_buffer() {
+    let request = SasRequest::new(&"/".repeat(300), u64::MAX, Some(&"&".repeat(256)));
+    let token = request.clone().into_token(&[0xff; 32]);
+    let room = token.text.capacity();
+    assert!(
+        token.text.len() <= room && room < token.text.len() + 200,
+        "the buffer has grown"
+    );
+    assert_eq!(token.expires_at(), u64::MAX);
+}
+
+#[test]
 fn a_token_is_not_shown() {
     let token = SasRequest::new("h", 7, Some("a&b")).into_token(&[0; 32]);
     assert!(token.as_str().ends_with("&se=7&skn=a%26b"));
