@@ -174,15 +174,35 @@ impl ModuleClient {
     /// connection, when the hub did not answer; [`ErrorKind::Timeout`]; [`ErrorKind::Closed`].
     pub fn get_twin(&self, timeout: Duration) -> Result<Twin, Error> {
         refuse_own_thread()?;
-        let refresh = self.engine(|core, now| {
-            if core.is_closed() { Err(closed()) } else { Ok(core.module.refresh(now)) }
-        })??;
+        let read = self.engine(|core, now| core.read_twin(now))??;
+        self.wait_twin(read, timeout)
+    }
+
+    /// Asks for the twin as the hub has it now and returns at once, for hosts with an event loop.
+    /// [`Event::Read`] tells when there may be an answer; [`wait_twin`](Self::wait_twin) with
+    /// this number gives it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`].
+    pub fn request_twin(&self) -> Result<u64, Error> {
+        self.engine(|core, now| {
+            let read = core.read_twin(now)?;
+            core.progress.read_told_up_to = read;
+            Ok(read)
+        })?
+    }
+
+    /// Waits for the answer to [`request_twin`](Self::request_twin).
+    ///
+    /// # Errors
+    /// As for [`get_twin`](Self::get_twin).
+    pub fn wait_twin(&self, read: u64, timeout: Duration) -> Result<Twin, Error> {
         let fresh = self.wait(timeout, |core| {
-            if core.progress.read >= refresh {
+            if core.progress.read >= read {
                 return Some(Ok(twin(core)));
             }
             match &core.progress.read_failed {
-                Some((failed, trouble)) if *failed >= refresh => {
+                Some((failed, trouble)) if *failed >= read => {
                     Some(Err(Error::from_trouble(trouble)))
                 }
                 _ if core.is_closed() => Some(Err(closed())),

@@ -61,6 +61,8 @@ pub(crate) struct Progress {
     /// Refreshes up to this one have ended well.
     pub(crate) read: u64,
     pub(crate) read_failed: Option<(u64, Trouble)>,
+    /// Refreshes up to this one end with an event, because the host waits for that.
+    pub(crate) read_told_up_to: u64,
     /// The newest generation given to the host.
     pub(crate) generation: u64,
     /// Generation and version.
@@ -224,12 +226,20 @@ impl Core {
         std::iter::from_fn(|| self.module.poll_action()).collect()
     }
 
+    /// Asks the hub for the twin; the number names the read.
+    pub(crate) fn read_twin(&mut self, now: Now) -> Result<u64, Error> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the module is closed"));
+        }
+        Ok(self.module.refresh(now))
+    }
+
     fn absorb(&mut self, event: Event) {
         match &event {
             Event::State(change) => self.progress.state(change),
             Event::Trouble(trouble) => self.progress.trouble(trouble),
             Event::Reported(outcome) => self.progress.reported(outcome),
-            Event::Read(outcome) => return self.progress.read(outcome),
+            Event::Read(outcome) if !self.progress.read(outcome) => return,
             _ => {}
         }
         self.queue.push(event);
@@ -276,11 +286,14 @@ impl Progress {
         }
     }
 
-    fn read(&mut self, outcome: &ReadOutcome) {
+    /// Tells whether the host waits for an event of this.
+    fn read(&mut self, outcome: &ReadOutcome) -> bool {
+        let told = self.read.max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
         match &outcome.trouble {
             None => self.read = outcome.refresh,
             Some(trouble) => self.read_failed = Some((outcome.refresh, trouble.clone())),
         }
+        told < self.read_told_up_to
     }
 }
 

@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use twinguard_client::{
     ClientOptions, Error, ErrorKind, LogLevel, ModuleClient, RootMode, Runtime as NativeRuntime,
-    Twin,
+    Statistics, Twin,
 };
+use twinguard_core::identity::ConnectionString;
 use twinguard_core::module::EventQueue;
 
 use crate::errors::{guard, raise};
@@ -23,6 +24,9 @@ use crate::pure::{AgentWords, agent_options, evaluation, section};
 
 /// How long a call waits before it looks whether Python has a signal (Ctrl-C) for it.
 const SLICE: Duration = Duration::from_millis(200);
+
+/// Unread events that are kept, unless the program says otherwise; the library's own default.
+const DEFAULT_CAPACITY: usize = 64;
 
 /// One I/O thread for any number of clients. It starts with the first that connects, and ends
 /// when the last one and the last reference to this object are gone.
@@ -54,6 +58,9 @@ pub(crate) struct Client {
     /// Events taken off the client so that its descriptor falls silent; see `pump`.
     moved: Mutex<EventQueue>,
     logs: Arc<LogQueue>,
+    /// `device/module`.
+    #[pyo3(get)]
+    module: String,
 }
 
 #[pymethods]
@@ -72,7 +79,7 @@ impl Client {
         store: Option<PathBuf>,
         agent: AgentWords,
         durations: HashMap<String, f64>,
-        event_capacity: Option<usize>,
+        event_capacity: Option<i64>,
         report_configuration: bool,
         report_status: bool,
         runtime: Option<&Bound<'_, Runtime>>,
@@ -93,25 +100,18 @@ impl Client {
                 options.agent(agent);
                 options.report_configuration(report_configuration);
                 options.report_status(report_status);
-                if let Some(capacity) = event_capacity {
-                    options.event_capacity(capacity);
-                }
+                let capacity = event_capacity.map_or(Ok(DEFAULT_CAPACITY), read_capacity)?;
+                options.event_capacity(capacity);
                 if let Some(runtime) = runtime {
                     options.runtime(&runtime.get().0);
                 }
                 options.log_sink(read_level(log_level), logs.clone());
-                options.build()
+                let moved = Mutex::new(EventQueue::new(capacity));
+                let module = module_of(connection_string);
+                Ok(Self { client: options.build()?, moved, logs: logs.clone(), module })
             };
-            let client = make().map_err(|error: Error| raise(py, &error))?;
-            let moved = Mutex::new(EventQueue::new(event_capacity.unwrap_or(64)));
-            Ok(Self { client, moved, logs })
+            make().map_err(|error: Error| raise(py, &error))
         })
-    }
-
-    /// `device/module`.
-    #[getter]
-    fn module(&self) -> String {
-        self.client.identity().to_string()
     }
 
     /// The descriptor that is readable while the client has events, or is closed.
@@ -141,6 +141,29 @@ impl Client {
 
     fn poll_running(&self, py: Python<'_>) -> PyResult<Option<bool>> {
         self.poll(py, |client| client.wait_running(Duration::ZERO).map(|()| true))
+    }
+
+    fn start_read(&self, py: Python<'_>) -> PyResult<u64> {
+        self.call(py, ModuleClient::request_twin)
+    }
+
+    fn wait_read<'py>(
+        &self,
+        py: Python<'py>,
+        number: u64,
+        limit: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(py, || {
+            let found = wait(py, limit, |slice| self.client.wait_twin(number, slice))?;
+            twin(py, &found)
+        })
+    }
+
+    fn poll_read<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+        guard(py, || {
+            let found = self.poll(py, |client| client.wait_twin(number, Duration::ZERO))?;
+            found.map(|found| twin(py, &found)).transpose()
+        })
     }
 
     fn patch_reported(&self, py: Python<'_>, patch: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -204,6 +227,11 @@ impl Client {
 
     fn close(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
         self.call(py, |client| client.close(duration("timeout", limit)?))
+    }
+
+    /// Begins to close, and tells when that is done.
+    fn poll_closed(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        self.poll(py, |client| client.close(Duration::ZERO).map(|()| true))
     }
 
     fn take_logs(&self) -> Vec<Record> {
@@ -303,6 +331,25 @@ fn read_mode(word: &str) -> Result<RootMode, Error> {
             Err(Error::new(ErrorKind::InvalidArgument, message))
         }
     }
+}
+
+fn read_capacity(capacity: i64) -> Result<usize, Error> {
+    usize::try_from(capacity).map_err(|_| {
+        let message = format!("event_capacity: expected 8 to 65536, found {capacity}");
+        Error::new(ErrorKind::InvalidArgument, message)
+    })
+}
+
+/// `device/module` of a connection string that has been accepted.
+fn module_of(connection_string: &str) -> String {
+    let parsed = ConnectionString::parse(connection_string);
+    parsed.map_or_else(
+        |_| String::new(),
+        |parsed| {
+            let module = parsed.identity.module().map_or("", |module| module.as_str());
+            format!("{}/{module}", parsed.identity.device())
+        },
+    )
 }
 
 fn read_level(level: i32) -> LogLevel {

@@ -159,11 +159,14 @@ pub(crate) fn create_sas_token(
     py: Python<'_>,
     resource: &str,
     key: &str,
-    expiry: u64,
+    expiry: i64,
     key_name: Option<&str>,
 ) -> PyResult<String> {
     guard(py, || {
         let key = read_key(py, key)?;
+        let expected = "expiry: expected seconds since 1970";
+        let expiry = u64::try_from(expiry);
+        let expiry = expiry.map_err(|_| refused(py, ErrorKind::InvalidArgument, expected))?;
         let token = py.detach(|| sas::create_token(&key, resource, expiry, key_name));
         let token = token.map_err(|error| refused(py, ErrorKind::Signer, error))?;
         Ok(token.as_str().to_owned())

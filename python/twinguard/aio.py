@@ -113,11 +113,9 @@ class ModuleClient(BaseClient):
         """Close the client; returns in time whatever the network does. May be called twice."""
         self._closed = True
         try:
-            await asyncio.wait_for(self._until(self._native.poll_closed), seconds(timeout))
+            await asyncio.wait_for(self._close(), seconds(timeout))
         except (ForkedError, asyncio.TimeoutError):
             pass  # A child has nothing to close; a network that does not answer is left alone.
-        finally:
-            self._unwatch()
 
     async def __aenter__(self) -> ModuleClient:
         """Give the client; it is not connected by this."""
@@ -150,6 +148,12 @@ class ModuleClient(BaseClient):
                 await waiter
             finally:
                 self._waiters.discard(waiter)
+
+    async def _close(self) -> None:
+        # The events end before the work does (the store is closed last), so look for the end.
+        while not self._native.poll_closed():
+            await asyncio.sleep(0.005)
+        _logging.deliver(self._native)
 
     async def _acknowledged(self, generation: int, wait: bool) -> int:
         if wait:
