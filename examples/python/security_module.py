@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 
+import twinguard
 from twinguard import ModuleClient
 from twinguard.exceptions import TwinguardError
 from twinguard.types import (
@@ -127,6 +128,9 @@ def main():
             threading.Thread(target=close_at_end_of_input, args=[client], daemon=True).start()
         with client:
             before = client.evaluation.values
+            # Beside the configuration in force, which the library reports by itself.
+            agent = {"program": "security_module.py", "version": twinguard.__version__}
+            client.set_reported_properties({"agent": agent}, wait=False)
             client.connect(timeout=0)
             for event in client.events():
                 fact = described(event, before)

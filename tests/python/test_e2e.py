@@ -317,9 +317,9 @@ def test_an_exception_of_a_callback_arrives_where_events_are_taken(module):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "HostName"),
+        ("", "empty"),
         ("HostName=h;DeviceId=d;ModuleId=m", "SharedAccessKey"),
-        ("HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey=%%%", ""),
+        ("HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey=%%%", "base64"),
         ("HostName=h;HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey=a2V5", "HostName"),
     ],
 )

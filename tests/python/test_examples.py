@@ -70,6 +70,8 @@ def test_the_security_module_tells_an_operators_story(module, tmp_path):
     arguments = ["--ca", module.hub.ca_file, "--store", str(tmp_path / "store")]
     with Program("security_module.py", module, *arguments, "--json-lines", "--until-eof") as p:
         p.fact("state", lambda fact: fact["state"] == "Running")
+        assert p.fact("reported", lambda fact: fact["generation"] == 1)["version"] >= 2
+        assert module.properties()["reported"]["agent"]["program"] == "security_module.py"
         module.patch({SECTION: {"highPriorityMessageFrequency": {"value": "PT1M"}}, "x": 1})
         desired = p.fact("desired")
         assert {"pointer": "/x", "old": None, "new": 1} in desired["changes"]
@@ -80,7 +82,6 @@ def test_the_security_module_tells_an_operators_story(module, tmp_path):
             "changed": {"highPriorityMessageFrequency": ["PT7M", "PT1M"]},
             "refused": [],
         }
-        assert p.fact("reported")["version"] >= 1
         module.patch({SECTION: {"maxMessageSizeInBytes": {"value": "big"}}, "x": None})
         desired = p.fact("desired")
         assert {"pointer": "/x", "old": 1, "deleted": True} in desired["changes"]
@@ -133,7 +134,7 @@ def modules():
             yield importlib.import_module(info.name)
 
 
-@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", list(modules()), ids=lambda m: m.__name__)
 def test_examples_in_the_documentation_are_true(module):
     assert doctest.testmod(module).failed == 0
 
@@ -142,7 +143,7 @@ def test_there_are_examples_in_the_documentation():
     assert sum(len(t.examples) for m in modules() for t in doctest.DocTestFinder().find(m)) > 15
 
 
-@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", list(modules()), ids=lambda m: m.__name__)
 def test_everything_public_is_documented_and_listed(module):
     assert module.__doc__
     names = getattr(module, "__all__", [])
