@@ -41,7 +41,11 @@ pub(crate) struct Runtime(NativeRuntime);
 impl Runtime {
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
-        guard(py, || NativeRuntime::new().map(Self).map_err(|error| raise(py, &error)))
+        guard(py, || {
+            NativeRuntime::new()
+                .map(Self)
+                .map_err(|error| raise(py, &error))
+        })
     }
 
     /// Threads of this runtime now.
@@ -70,7 +74,10 @@ impl Client {
         connection_string, *, root_certificates, root_mode, store, agent, durations,
         event_capacity, report_configuration, report_status, runtime, log_level
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one Python call")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keyword arguments of one Python call"
+    )]
     fn new(
         py: Python<'_>,
         connection_string: &str,
@@ -108,7 +115,12 @@ impl Client {
                 options.log_sink(read_level(log_level), logs.clone());
                 let moved = Mutex::new(EventQueue::new(capacity));
                 let module = module_of(connection_string);
-                Ok(Self { client: options.build()?, moved, logs: logs.clone(), module })
+                Ok(Self {
+                    client: options.build()?,
+                    moved,
+                    logs: logs.clone(),
+                    module,
+                })
             };
             make().map_err(|error: Error| raise(py, &error))
         })
@@ -128,7 +140,9 @@ impl Client {
     }
 
     fn configuration<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        guard(py, || evaluation(py, &py.detach(|| self.client.configuration())))
+        guard(py, || {
+            evaluation(py, &py.detach(|| self.client.configuration()))
+        })
     }
 
     fn connect(&self, py: Python<'_>) -> PyResult<()> {
@@ -136,11 +150,15 @@ impl Client {
     }
 
     fn wait_running(&self, py: Python<'_>, limit: Option<f64>) -> PyResult<()> {
-        guard(py, || wait(py, limit, |slice| self.client.wait_running(slice)))
+        guard(py, || {
+            wait(py, limit, |slice| self.client.wait_running(slice))
+        })
     }
 
     fn poll_running(&self, py: Python<'_>) -> PyResult<Option<bool>> {
-        self.poll(py, |client| client.wait_running(Duration::ZERO).map(|()| true))
+        self.poll(py, |client| {
+            client.wait_running(Duration::ZERO).map(|()| true)
+        })
     }
 
     fn start_read(&self, py: Python<'_>) -> PyResult<u64> {
@@ -182,12 +200,18 @@ impl Client {
 
     fn wait_reported(&self, py: Python<'_>, generation: u64, limit: Option<f64>) -> PyResult<()> {
         guard(py, || {
-            wait(py, limit, |slice| self.client.wait_reported(generation, slice).map(|_| ()))
+            wait(py, limit, |slice| {
+                self.client.wait_reported(generation, slice).map(|_| ())
+            })
         })
     }
 
     fn poll_reported(&self, py: Python<'_>, generation: u64) -> PyResult<Option<bool>> {
-        self.poll(py, |client| client.wait_reported(generation, Duration::ZERO).map(|_| true))
+        self.poll(py, |client| {
+            client
+                .wait_reported(generation, Duration::ZERO)
+                .map(|_| true)
+        })
     }
 
     /// The next event, without waiting for one.
@@ -222,7 +246,9 @@ impl Client {
     }
 
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        guard(py, || statistics(py, &py.detach(|| self.client.statistics())))
+        guard(py, || {
+            statistics(py, &py.detach(|| self.client.statistics()))
+        })
     }
 
     fn close(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
@@ -250,7 +276,10 @@ impl Client {
         py: Python<'_>,
         call: impl FnOnce(&ModuleClient) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
-        guard(py, || py.detach(|| call(&self.client)).map_err(|error| raise(py, &error)))
+        guard(py, || {
+            py.detach(|| call(&self.client))
+                .map_err(|error| raise(py, &error))
+        })
     }
 
     /// A look at something that is being waited for: `None` when it is not there yet.
@@ -309,7 +338,12 @@ fn set_durations(options: &mut ClientOptions, given: &HashMap<String, f64>) -> R
             "connect_timeout" => options.connect_timeout(value),
             "request_timeout" => options.request_timeout(value),
             "backoff_max" => options.backoff_max(value),
-            _ => return Err(Error::new(ErrorKind::Internal, format!("no duration {name:?}"))),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    format!("no duration {name:?}"),
+                ));
+            }
         };
     }
     Ok(())
@@ -327,7 +361,8 @@ fn read_mode(word: &str) -> Result<RootMode, Error> {
         "add" => Ok(RootMode::Add),
         "replace" => Ok(RootMode::Replace),
         _ => {
-            let message = format!("root_certificates_mode: expected add or replace, found {word:?}");
+            let message =
+                format!("root_certificates_mode: expected add or replace, found {word:?}");
             Err(Error::new(ErrorKind::InvalidArgument, message))
         }
     }
@@ -346,7 +381,10 @@ fn module_of(connection_string: &str) -> String {
     parsed.map_or_else(
         |_| String::new(),
         |parsed| {
-            let module = parsed.identity.module().map_or("", |module| module.as_str());
+            let module = parsed
+                .identity
+                .module()
+                .map_or("", |module| module.as_str());
             format!("{}/{module}", parsed.identity.device())
         },
     )
@@ -363,7 +401,10 @@ fn read_level(level: i32) -> LogLevel {
 }
 
 fn is_kind(py: Python<'_>, error: &PyErr, kind: ErrorKind) -> bool {
-    let status = error.value(py).getattr("status").and_then(|status| status.extract::<i32>());
+    let status = error
+        .value(py)
+        .getattr("status")
+        .and_then(|status| status.extract::<i32>());
     status.is_ok_and(|status| status == kind.code())
 }
 

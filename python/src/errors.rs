@@ -10,8 +10,13 @@ use twinguard_client::{Error, ErrorKind};
 /// The exception for an error, with its causes below it.
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let kind = error.kind();
-    let arguments =
-        (kind.code(), kind.name(), error.to_string(), error.is_retryable(), error.pointer());
+    let arguments = (
+        kind.code(),
+        kind.name(),
+        error.to_string(),
+        error.is_retryable(),
+        error.pointer(),
+    );
     let made = py
         .import("twinguard.exceptions")
         .and_then(|module| module.getattr("error_of")?.call1(arguments));
@@ -22,11 +27,14 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         causes.push(cause.to_string());
         next = cause.source();
     }
-    let cause = causes.into_iter().rev().fold(None, |below: Option<PyErr>, text| {
-        let cause = PyRuntimeError::new_err(text);
-        cause.set_cause(py, below);
-        Some(cause)
-    });
+    let cause = causes
+        .into_iter()
+        .rev()
+        .fold(None, |below: Option<PyErr>, text| {
+            let cause = PyRuntimeError::new_err(text);
+            cause.set_cause(py, below);
+            Some(cause)
+        });
     raised.set_cause(py, cause);
     raised
 }
@@ -40,6 +48,9 @@ pub(crate) fn guard<T>(py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> Py
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
-        Err(raise(py, &Error::new(ErrorKind::Panic, format!("caught a panic: {text}"))))
+        Err(raise(
+            py,
+            &Error::new(ErrorKind::Panic, format!("caught a panic: {text}")),
+        ))
     })
 }

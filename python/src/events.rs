@@ -27,7 +27,11 @@ pub(crate) fn raw<'py>(py: Python<'py>, event: &Event) -> PyResult<Option<Raw<'p
 fn state<'py>(py: Python<'py>, change: &StateChange) -> PyResult<Bound<'py, PyAny>> {
     let content = PyDict::new(py);
     content.set_item("state", change.state as i32)?;
-    let trouble = change.trouble.as_ref().map(|trouble| trouble_of(py, trouble)).transpose()?;
+    let trouble = change
+        .trouble
+        .as_ref()
+        .map(|trouble| trouble_of(py, trouble))
+        .transpose()?;
     content.set_item("trouble", trouble)?;
     content.set_item("retry_in_ms", change.retry_in_ms)?;
     Ok(content.into_any())
@@ -39,8 +43,14 @@ fn desired<'py>(py: Python<'py>, change: &DesiredChange) -> PyResult<Bound<'py, 
     for one in &found {
         let entry = PyDict::new(py);
         entry.set_item("pointer", &one.pointer)?;
-        entry.set_item("old", json::to_python(py, one.old.as_ref().unwrap_or(&Value::Null))?)?;
-        entry.set_item("new", json::to_python(py, one.new.as_ref().unwrap_or(&Value::Null))?)?;
+        entry.set_item(
+            "old",
+            json::to_python(py, one.old.as_ref().unwrap_or(&Value::Null))?,
+        )?;
+        entry.set_item(
+            "new",
+            json::to_python(py, one.new.as_ref().unwrap_or(&Value::Null))?,
+        )?;
         entry.set_item("deleted", one.is_deletion())?;
         changes.append(entry)?;
     }
@@ -56,12 +66,19 @@ fn desired<'py>(py: Python<'py>, change: &DesiredChange) -> PyResult<Bound<'py, 
 fn reported<'py>(py: Python<'py>, outcome: &ReportedOutcome) -> PyResult<Option<Raw<'py>>> {
     let content = PyDict::new(py);
     let kind = match outcome {
-        ReportedOutcome::Acknowledged { generation, version } => {
+        ReportedOutcome::Acknowledged {
+            generation,
+            version,
+        } => {
             content.set_item("generation", generation)?;
             content.set_item("version", version)?;
             "reported"
         }
-        ReportedOutcome::Refused { generation, status, message } => {
+        ReportedOutcome::Refused {
+            generation,
+            status,
+            message,
+        } => {
             content.set_item("generation", generation)?;
             content.set_item("status", status)?;
             content.set_item("message", message)?;

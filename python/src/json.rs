@@ -13,7 +13,10 @@ use crate::errors::raise;
 /// Reads a `dict`, `list`, `tuple`, `str`, `int`, `float`, `bool` or `None`, and nothing else. The
 /// same bounds hold as for JSON text, so a structure that holds itself ends as an error.
 pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let mut walk = Walk { pointer: String::new(), depth: 1 };
+    let mut walk = Walk {
+        pointer: String::new(),
+        depth: 1,
+    };
     walk.value(object)
 }
 
@@ -58,7 +61,9 @@ fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py
     if let Some(number) = number.as_u64() {
         return Ok(number.into_pyobject(py)?.into_any());
     }
-    let number = number.as_f64().ok_or_else(|| PyRuntimeError::new_err("not a number"))?;
+    let number = number
+        .as_f64()
+        .ok_or_else(|| PyRuntimeError::new_err("not a number"))?;
     Ok(PyFloat::new(py, number).into_any())
 }
 
@@ -171,6 +176,10 @@ impl Walk {
     }
 
     fn place(&self) -> &str {
-        if self.pointer.is_empty() { "document" } else { &self.pointer }
+        if self.pointer.is_empty() {
+            "document"
+        } else {
+            &self.pointer
+        }
     }
 }

@@ -30,7 +30,9 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        let kinds = ErrorKind::ALL.iter().map(|kind| (kind.code(), kind.name(), kind.text()));
+        let kinds = ErrorKind::ALL
+            .iter()
+            .map(|kind| (kind.code(), kind.name(), kind.text()));
         module.add("ERROR_KINDS", kinds.collect::<Vec<_>>())
     }
 

@@ -49,10 +49,14 @@ impl LogSink for LogQueue {
             return;
         }
         let (module, message) = (record.module.to_owned(), record.message.to_owned());
-        waiting.records.push_back((record.level as i32, record.target, module, message, now()));
+        waiting
+            .records
+            .push_back((record.level as i32, record.target, module, message, now()));
     }
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }

@@ -22,7 +22,13 @@ pub(crate) type AgentWords = (Option<String>, String, String);
 pub(crate) fn agent_options(py: Python<'_>, words: AgentWords) -> PyResult<AgentOptions> {
     let (section, profile, acceptance) = words;
     let refuse = |option: &str, word: &str| {
-        raise(py, &Error::new(ErrorKind::AgentOptions, format!("{option}: unknown word {word:?}")))
+        raise(
+            py,
+            &Error::new(
+                ErrorKind::AgentOptions,
+                format!("{option}: unknown word {word:?}"),
+            ),
+        )
     };
     let profile = match profile.as_str() {
         "current" => Profile::Current,
@@ -35,7 +41,9 @@ pub(crate) fn agent_options(py: Python<'_>, words: AgentWords) -> PyResult<Agent
         "per_property" => Acceptance::PerProperty,
         other => return Err(refuse("acceptance", other)),
     };
-    let options = AgentOptions::default().with_profile(profile).with_acceptance(acceptance);
+    let options = AgentOptions::default()
+        .with_profile(profile)
+        .with_acceptance(acceptance);
     Ok(match section {
         Some(section) => options.with_section(section),
         None => options,
@@ -109,7 +117,9 @@ impl Shadow {
 }
 
 fn update(py: Python<'_>, update: Result<Update, DocumentError>) -> PyResult<&'static str> {
-    update.map(Update::name).map_err(|error| refused(py, ErrorKind::Json, error))
+    update
+        .map(Update::name)
+        .map_err(|error| refused(py, ErrorKind::Json, error))
 }
 
 /// A section of a twin as a `dict`, with its version as `$version`.
@@ -176,7 +186,9 @@ pub(crate) fn create_sas_token(
 /// A device's key from the key of its enrolment group.
 #[pyfunction]
 pub(crate) fn derive_key(py: Python<'_>, group_key: &str, id: &str) -> PyResult<String> {
-    guard(py, || Ok(sas::derive_key(&read_key(py, group_key)?, id).to_string()))
+    guard(py, || {
+        Ok(sas::derive_key(&read_key(py, group_key)?, id).to_string())
+    })
 }
 
 /// Milliseconds of an ISO 8601 duration.
@@ -193,11 +205,15 @@ pub(crate) fn parse_duration(py: Python<'_>, text: &str) -> PyResult<u64> {
 #[pyfunction]
 pub(crate) fn format_duration(py: Python<'_>, microseconds: i128) -> PyResult<String> {
     guard(py, || {
-        let millis = u64::try_from(microseconds / 1000).ok().filter(|_| microseconds % 1000 == 0);
+        let millis = u64::try_from(microseconds / 1000)
+            .ok()
+            .filter(|_| microseconds % 1000 == 0);
         let duration = millis.and_then(|millis| agent::Duration::from_millis(millis).ok());
         let expected = "expected a duration from 1 s to 366 days in whole milliseconds";
         let duration = duration.ok_or(expected);
-        Ok(duration.map_err(|text| refused(py, ErrorKind::InvalidArgument, text))?.to_string())
+        Ok(duration
+            .map_err(|text| refused(py, ErrorKind::InvalidArgument, text))?
+            .to_string())
     })
 }
 

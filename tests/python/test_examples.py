@@ -63,7 +63,9 @@ class Program:
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 def test_the_security_module_tells_an_operators_story(module, tmp_path):
