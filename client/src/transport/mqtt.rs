@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mqtt_protocol_core::mqtt;
 use mqtt::common::Cursor;
 use mqtt::connection::{ConnectionOptions, Event};
 use mqtt::packet::v3_1_1 as packet;
 use mqtt::packet::{GenericPacketTrait, Packet, Qos, SubEntry, SubOpts};
 use mqtt::{Connection, Version, role};
+use mqtt_protocol_core::mqtt;
 use twinguard_core::module::{ConnectRequest, PacketId, QoS};
 
 /// IoT Hub's largest message is 256 KB (IoT Hub docs, "quotas and throttling"); the rest is for
@@ -79,7 +79,10 @@ impl Mqtt {
         let options = ConnectionOptions::new().maximum_packet_size_recv(MAX_PACKET_BYTES);
         let mut connection = Connection::with_options(Version::V3_1_1, options);
         connection.set_auto_pub_response(true);
-        Self { connection, pending: HashMap::new() }
+        Self {
+            connection,
+            pending: HashMap::new(),
+        }
     }
 
     /// CleanSession 0 and no will, as IoT Hub wants it for QoS 1 subscriptions that last.
@@ -116,8 +119,11 @@ impl Mqtt {
             entries.push(SubEntry::new(filter.as_str(), options).map_err(bad)?);
         }
         let number = self.connection.acquire_packet_id().map_err(bad)?;
-        let subscribe =
-            packet::Subscribe::builder().packet_id(number).entries(entries).build().map_err(bad)?;
+        let subscribe = packet::Subscribe::builder()
+            .packet_id(number)
+            .entries(entries)
+            .build()
+            .map_err(bad)?;
         self.pending.insert(number, Pending::Subscribe(id));
         let events = self.connection.checked_send(subscribe);
         self.take(events, out).map(drop)
@@ -147,7 +153,9 @@ impl Mqtt {
     }
 
     pub(crate) fn ping(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let ping = packet::Pingreq::builder().build().map_err(|e| format!("PINGREQ: {e:?}"))?;
+        let ping = packet::Pingreq::builder()
+            .build()
+            .map_err(|e| format!("PINGREQ: {e:?}"))?;
         let events = self.connection.checked_send(ping);
         self.take(events, out).map(drop)
     }
@@ -202,7 +210,9 @@ impl Mqtt {
             }
         }
         // After a refusal and after our own DISCONNECT the codec asks for this as well.
-        let expected = incoming.iter().any(|packet| matches!(packet, Incoming::Refused(_)));
+        let expected = incoming
+            .iter()
+            .any(|packet| matches!(packet, Incoming::Refused(_)));
         if closing && !expected && !incoming.is_empty() {
             return Err("the hub broke MQTT".to_owned());
         }
@@ -212,12 +222,17 @@ impl Mqtt {
     fn packet(&mut self, packet: Packet) -> Result<Option<Incoming>, Broken> {
         Ok(match packet {
             Packet::V3_1_1Connack(connack) => Some(match connack.return_code() as u8 {
-                0 => Incoming::Accepted { session_present: connack.session_present() },
+                0 => Incoming::Accepted {
+                    session_present: connack.session_present(),
+                },
                 code => Incoming::Refused(code),
             }),
             Packet::V3_1_1Suback(suback) => match self.pending.remove(&suback.packet_id()) {
                 Some(Pending::Subscribe(id)) => {
-                    let granted = suback.return_codes().iter().all(|code| (*code as u8) < 0x80);
+                    let granted = suback
+                        .return_codes()
+                        .iter()
+                        .all(|code| (*code as u8) < 0x80);
                     Some(Incoming::Subscribed { id, granted })
                 }
                 _ => return Err("the hub sent a SUBACK that nobody waits for".to_owned()),
