@@ -32,13 +32,26 @@ fn trouble_of(options: ClientOptions) -> Trouble {
 fn closes_in_time(client: &ModuleClient) {
     let started = Instant::now();
     client.close(CLOSE).unwrap();
-    assert!(started.elapsed() < CLOSE + Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < CLOSE + Duration::from_millis(500),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(client.state(), State::Closed);
 }
 
 fn is(trouble: &Trouble, kind: CloseKind, words: &str) {
-    assert_eq!(trouble.kind, TroubleKind::Connection(kind), "{}", trouble.message);
-    assert!(trouble.message.contains(words), "{}: expected {words:?}", trouble.message);
+    assert_eq!(
+        trouble.kind,
+        TroubleKind::Connection(kind),
+        "{}",
+        trouble.message
+    );
+    assert!(
+        trouble.message.contains(words),
+        "{}: expected {words:?}",
+        trouble.message
+    );
     assert!(!trouble.message.contains('\n'));
 }
 
@@ -57,14 +70,24 @@ fn a_certificate_for_another_name_is_refused_by_name() {
     let hub = Peer::tls(ca.server("elsewhere.example"), |_, stream| hold(stream));
     let trouble = trouble_of(hub.options(&ca));
     is(&trouble, CloseKind::Certificate, "wrong name");
-    assert!(trouble.message.contains("elsewhere.example"), "{}", trouble.message);
+    assert!(
+        trouble.message.contains("elsewhere.example"),
+        "{}",
+        trouble.message
+    );
 }
 
 #[test]
 fn an_expired_certificate_is_refused_by_name() {
     let ca = Ca::new();
-    let hub = Peer::tls(ca.server_valid("localhost", (2020, 2021)), |_, stream| hold(stream));
-    is(&trouble_of(hub.options(&ca)), CloseKind::Certificate, "expired");
+    let hub = Peer::tls(ca.server_valid("localhost", (2020, 2021)), |_, stream| {
+        hold(stream)
+    });
+    is(
+        &trouble_of(hub.options(&ca)),
+        CloseKind::Certificate,
+        "expired",
+    );
 }
 
 #[test]
@@ -82,7 +105,11 @@ fn the_bundled_roots_do_not_trust_a_local_ca() {
 #[test]
 fn a_refused_tcp_connection_is_told_with_its_address() {
     let ca = Ca::new();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let trouble = trouble_of(options(&format!("127.0.0.1:{port}"), &ca));
     is(&trouble, CloseKind::Network, &format!("127.0.0.1:{port}"));
 }
@@ -94,7 +121,11 @@ fn a_name_that_does_not_exist_is_told() {
     let trouble = trouble_of(options("hub.invalid", &ca));
     let kinds = [CloseKind::Dns, CloseKind::Timeout].map(TroubleKind::Connection);
     assert!(kinds.contains(&trouble.kind), "{trouble:?}");
-    assert!(trouble.message.contains("hub.invalid"), "{}", trouble.message);
+    assert!(
+        trouble.message.contains("hub.invalid"),
+        "{}",
+        trouble.message
+    );
 }
 
 #[test]
@@ -116,7 +147,11 @@ fn a_tcp_backlog_that_never_accepts_is_given_up_in_time() {
     let ca = Ca::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("localhost:{}", silent.local_addr().unwrap().port());
-    is(&trouble_of(options(&host, &ca)), CloseKind::Timeout, "localhost");
+    is(
+        &trouble_of(options(&host, &ca)),
+        CloseKind::Timeout,
+        "localhost",
+    );
 }
 
 #[test]
@@ -132,14 +167,23 @@ fn bytes_that_are_not_tls_are_told() {
 #[test]
 fn bytes_that_are_not_mqtt_are_told() {
     let ca = Ca::new();
-    for bytes in [&b"\x00\x00"[..], b"\xff\xff\xff\xff\xff", b"\x20\x01\x00", b"GET / HTTP/1.1\r\n"] {
+    for bytes in [
+        &b"\x00\x00"[..],
+        b"\xff\xff\xff\xff\xff",
+        b"\x20\x01\x00",
+        b"GET / HTTP/1.1\r\n",
+    ] {
         let hub = Peer::tls(ca.server("localhost"), move |_, mut stream| {
             packet(&mut stream)?;
             stream.write_all(bytes)?;
             stream.flush()?;
             hold(stream)
         });
-        is(&trouble_of(hub.options(&ca)), CloseKind::Protocol, "localhost");
+        is(
+            &trouble_of(hub.options(&ca)),
+            CloseKind::Protocol,
+            "localhost",
+        );
     }
 }
 
@@ -153,14 +197,28 @@ fn packets_that_no_hub_may_send_end_the_connection() {
     let second_connack = encode(0x20, &[0, 0]);
     // Announces 268,435,455 bytes; nothing of that is allocated.
     let giant = b"\x30\xff\xff\xff\x7f".to_vec();
-    for bytes in [qos2, bad_topic, unasked_suback, unasked_puback, second_connack, giant] {
+    for bytes in [
+        bad_topic,
+        qos2,
+        unasked_suback,
+        unasked_puback,
+        second_connack,
+        giant,
+    ] {
+        let sent = bytes.clone();
         let hub = Peer::tls(ca.server("localhost"), move |_, mut stream| {
             accept(&mut stream)?;
-            stream.write_all(&bytes)?;
+            stream.write_all(&sent)?;
             stream.flush()?;
             hold(stream)
         });
-        is(&trouble_of(hub.options(&ca)), CloseKind::Protocol, "localhost");
+        let trouble = trouble_of(hub.options(&ca));
+        assert!(
+            trouble.message.contains("the hub"),
+            "{bytes:?}: {}",
+            trouble.message
+        );
+        is(&trouble, CloseKind::Protocol, "localhost");
     }
 }
 
@@ -184,7 +242,12 @@ fn a_peer_that_closes_in_the_handshake_is_a_peer_that_closed() {
         socket.shutdown(Shutdown::Both)
     });
     let trouble = trouble_of(hub.options(&ca));
-    assert_eq!(trouble.kind, TroubleKind::Connection(CloseKind::Peer), "{}", trouble.message);
+    assert_eq!(
+        trouble.kind,
+        TroubleKind::Connection(CloseKind::Peer),
+        "{}",
+        trouble.message
+    );
 }
 
 #[test]
@@ -198,12 +261,17 @@ fn a_reset_is_noticed_at_once() {
         first_twin.call_once(|| reset = true);
         loop {
             let (first, body) = packet(&mut stream)?;
-            let Some(answer) = support::answer(first, &body, &twin) else { return Ok(()) };
+            let Some(answer) = support::answer(first, &body, &twin) else {
+                return Ok(());
+            };
             stream.write_all(&answer)?;
             stream.flush()?;
             if reset && first == 0x30 {
                 // Closing with a linger time of zero sends RST.
-                let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                let linger = nix::libc::linger {
+                    l_onoff: 1,
+                    l_linger: 0,
+                };
                 setsockopt(&stream.sock, sockopt::Linger, &linger)?;
                 return Ok(());
             }
@@ -212,7 +280,12 @@ fn a_reset_is_noticed_at_once() {
     let client = hub.options(&ca).build().unwrap();
     client.connect().unwrap();
     let trouble = lost(&client);
-    assert_eq!(trouble.kind, TroubleKind::Connection(CloseKind::Peer), "{}", trouble.message);
+    assert_eq!(
+        trouble.kind,
+        TroubleKind::Connection(CloseKind::Peer),
+        "{}",
+        trouble.message
+    );
     client.wait_running(LONG).unwrap();
     assert!(client.statistics().connections_lost >= 1);
     closes_in_time(&client);
@@ -250,7 +323,10 @@ fn a_time_out_names_the_last_trouble_and_the_module_goes_on() {
     lost(&client);
     let error = client.wait_running(Duration::ZERO).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.to_string().contains("no TLS handshake in time"), "{error}");
+    assert!(
+        error.to_string().contains("no TLS handshake in time"),
+        "{error}"
+    );
     client.wait_running(LONG).unwrap();
     closes_in_time(&client);
 }
@@ -266,7 +342,9 @@ fn a_hub_that_falls_silent_is_noticed_within_one_and_a_half_keep_alives() {
                 // Reads on, but never answers again.
                 return hold(stream);
             }
-            let Some(answer) = support::answer(first, &body, &twin) else { return Ok(()) };
+            let Some(answer) = support::answer(first, &body, &twin) else {
+                return Ok(());
+            };
             stream.write_all(&answer)?;
             stream.flush()?;
         }
@@ -275,8 +353,16 @@ fn a_hub_that_falls_silent_is_noticed_within_one_and_a_half_keep_alives() {
     let started = Instant::now();
     let trouble = lost(&client);
     is(&trouble, CloseKind::Timeout, "silent");
-    assert!(started.elapsed() > Duration::from_secs(5), "{:?}", started.elapsed());
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
     closes_in_time(&client);
 }
 
@@ -294,7 +380,9 @@ fn a_hub_that_does_not_read_does_not_hold_up_close_or_reports() {
     let started = Instant::now();
     for count in 0..200 {
         let text = "x".repeat(4_000);
-        client.set_reported(json!({ "n": count, "text": text })).unwrap();
+        client
+            .set_reported(json!({ "n": count, "text": text }))
+            .unwrap();
     }
     assert!(started.elapsed() < LONG / 2, "{:?}", started.elapsed());
     closes_in_time(&client);
@@ -338,7 +426,9 @@ fn one_byte_at_a_time_is_as_good_as_any() {
     let hub = Peer::tls(ca.server("localhost"), move |_, mut stream| {
         loop {
             let (first, body) = packet(&mut stream)?;
-            let Some(answer) = support::answer(first, &body, &twin) else { return Ok(()) };
+            let Some(answer) = support::answer(first, &body, &twin) else {
+                return Ok(());
+            };
             for byte in answer {
                 stream.write_all(&[byte])?;
                 stream.flush()?;
@@ -361,7 +451,9 @@ fn a_second_connection_resumes_the_tls_session() {
         // One full answer round, then away: the client comes back.
         for _ in 0..3 {
             let (first, body) = packet(&mut stream)?;
-            let Some(answer) = support::answer(first, &body, &twin) else { return Ok(()) };
+            let Some(answer) = support::answer(first, &body, &twin) else {
+                return Ok(());
+            };
             stream.write_all(&answer)?;
             stream.flush()?;
         }

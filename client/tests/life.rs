@@ -23,12 +23,17 @@ fn it_signs_in_reads_its_twin_reports_and_closes() {
     let client = running(hub.options(&ca)).unwrap();
     assert_eq!(client.state(), State::Running);
     let known = client.twin();
-    assert_eq!((&*known.desired, known.desired_version, known.synced), (&json!({"a": 1}), Some(7), true));
+    assert_eq!(
+        (&*known.desired, known.desired_version, known.synced),
+        (&json!({"a": 1}), Some(7), true)
+    );
 
     let generation = client.set_reported(json!({ "mine": [1, 2] })).unwrap();
     assert!(client.wait_reported(generation, LONG).unwrap().is_some());
     assert_eq!(twin.lock().unwrap().reported["mine"], json!([1, 2]));
-    client.patch_reported(&json!({ "mine": null, "other": true })).unwrap();
+    client
+        .patch_reported(&json!({ "mine": null, "other": true }))
+        .unwrap();
     let generation = client.patch_reported(&json!({ "more": "x" })).unwrap();
     client.wait_reported(generation, LONG).unwrap();
     assert_eq!(twin.lock().unwrap().reported.get("mine"), None);
@@ -39,8 +44,14 @@ fn it_signs_in_reads_its_twin_reports_and_closes() {
     assert_eq!(fresh.reported.unwrap()["more"], json!("x"));
 
     let statistics = client.statistics();
-    assert_eq!((statistics.connections, statistics.connections_lost), (1, 0));
-    assert!(statistics.bytes_in > 100 && statistics.bytes_out > 100, "{statistics:?}");
+    assert_eq!(
+        (statistics.connections, statistics.connections_lost),
+        (1, 0)
+    );
+    assert!(
+        statistics.bytes_in > 100 && statistics.bytes_out > 100,
+        "{statistics:?}"
+    );
     client.close(LONG).unwrap();
     assert_eq!(client.state(), State::Closed);
     client.close(LONG).unwrap();
@@ -54,7 +65,9 @@ fn a_notification_becomes_an_event_with_old_and_new() {
         use std::io::Write;
         loop {
             let (first, body) = packet(&mut stream)?;
-            let Some(answer) = support::answer(first, &body, &twin) else { return Ok(()) };
+            let Some(answer) = support::answer(first, &body, &twin) else {
+                return Ok(());
+            };
             stream.write_all(&answer)?;
             if first == 0x30 && body.windows(8).any(|part| part == b"twin/GET") {
                 let patch = br#"{"a":2,"gone":null,"$version":8}"#;
@@ -71,8 +84,16 @@ fn a_notification_becomes_an_event_with_old_and_new() {
     });
     assert_eq!(change.origin, Origin::Hub);
     let changes = change.changes();
-    let of = |pointer: &str| changes.iter().find(|change| change.pointer == pointer).unwrap();
-    assert_eq!((&of("/a").old, &of("/a").new), (&Some(json!(1)), &Some(json!(2))));
+    let of = |pointer: &str| {
+        changes
+            .iter()
+            .find(|change| change.pointer == pointer)
+            .unwrap()
+    };
+    assert_eq!(
+        (&of("/a").old, &of("/a").new),
+        (&Some(json!(1)), &Some(json!(2)))
+    );
     assert!(of("/gone").is_deletion());
     client.close(LONG).unwrap();
 }
@@ -85,7 +106,10 @@ fn the_descriptor_is_readable_exactly_while_events_wait() {
     assert!(!readable(&client));
     client.connect().unwrap();
     let mut fds = [PollFd::new(client.event_fd(), PollFlags::POLLIN)];
-    assert_eq!(nix::poll::poll(&mut fds, PollTimeout::from(20_000_u16)).unwrap(), 1);
+    assert_eq!(
+        nix::poll::poll(&mut fds, PollTimeout::from(20_000_u16)).unwrap(),
+        1
+    );
     client.wait_running(LONG).unwrap();
     client.get_twin(LONG).unwrap();
     while readable(&client) {
@@ -172,8 +196,13 @@ fn what_is_called_in_the_wrong_state_or_with_wrong_values_is_named() {
     let client = hub.options(&ca).build().unwrap();
     let error = client.wait_running(LONG).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WrongState);
-    let error = client.set_reported(json!({ "a": { "b.c": 1 } })).unwrap_err();
-    assert_eq!((error.kind(), error.pointer()), (ErrorKind::TwinLimit, Some("/a/b.c")));
+    let error = client
+        .set_reported(json!({ "a": { "b.c": 1 } }))
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.pointer()),
+        (ErrorKind::TwinLimit, Some("/a/b.c"))
+    );
     let error = client.wait_reported(99, LONG).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(client.next_event(Duration::ZERO).unwrap().is_none());

@@ -69,7 +69,14 @@ pub(crate) struct Mqtt {
     connection: Connection<role::Client>,
     /// Packet identifiers that wait for SUBACK or PUBACK.
     pending: HashMap<u16, Pending>,
+    /// The first byte has come, and it was that of a CONNACK.
+    begun: bool,
+    /// The CONNACK has come; there is only one.
+    greeted: bool,
 }
+
+/// The first byte of a CONNACK.
+const CONNACK: u8 = 0x20;
 
 /// MQTT was broken, by the peer or by what we were asked to send: one line.
 pub(crate) type Broken = String;
@@ -82,6 +89,8 @@ impl Mqtt {
         Self {
             connection,
             pending: HashMap::new(),
+            begun: false,
+            greeted: false,
         }
     }
 
@@ -175,6 +184,14 @@ impl Mqtt {
         out: &mut Vec<u8>,
     ) -> (Vec<Incoming>, Result<(), Broken>) {
         let mut incoming = Vec::new();
+        // Another protocol would otherwise look like a long packet that never ends.
+        if !self.begun && bytes.first().is_some_and(|byte| *byte != CONNACK) {
+            return (
+                incoming,
+                Err("the answer to CONNECT is not a CONNACK".to_owned()),
+            );
+        }
+        self.begun = true;
         let mut cursor = Cursor::new(bytes);
         while (cursor.position() as usize) < bytes.len() {
             // The codec is not ours and its input is hostile: a panic in it ends the connection
@@ -221,12 +238,18 @@ impl Mqtt {
 
     fn packet(&mut self, packet: Packet) -> Result<Option<Incoming>, Broken> {
         Ok(match packet {
-            Packet::V3_1_1Connack(connack) => Some(match connack.return_code() as u8 {
-                0 => Incoming::Accepted {
-                    session_present: connack.session_present(),
-                },
-                code => Incoming::Refused(code),
-            }),
+            Packet::V3_1_1Connack(_) if self.greeted => {
+                return Err("the hub sent a second CONNACK".to_owned());
+            }
+            Packet::V3_1_1Connack(connack) => {
+                self.greeted = true;
+                Some(match connack.return_code() as u8 {
+                    0 => Incoming::Accepted {
+                        session_present: connack.session_present(),
+                    },
+                    code => Incoming::Refused(code),
+                })
+            }
             Packet::V3_1_1Suback(suback) => match self.pending.remove(&suback.packet_id()) {
                 Some(Pending::Subscribe(id)) => {
                     let granted = suback

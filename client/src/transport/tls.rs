@@ -132,6 +132,8 @@ fn certificate(reason: &CertificateError) -> String {
     use CertificateError as E;
     match reason {
         E::UnknownIssuer => "unknown CA (not signed by a trusted root)".to_owned(),
+        // A CA that was made anew under its old name.
+        E::BadSignature => "unknown CA (the signature is not that of a trusted root)".to_owned(),
         E::NotValidForNameContext { presented, .. } => {
             // What the peer wrote is bounded before it is shown.
             let names: String = presented.join(", ").chars().take(200).collect();

@@ -1,5 +1,9 @@
 //! A scripted peer: TLS and just enough MQTT 3.1.1 to be a hub, good or bad, in this process.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses a part of it"
+)]
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,7 +31,10 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
     }
 
     pub fn server(&self, name: &str) -> Arc<ServerConfig> {
@@ -61,7 +68,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn start(script: impl Fn(usize, TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn start(
+        script: impl Fn(usize, TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -108,9 +117,15 @@ pub fn options(host: &str, ca: &Ca) -> ClientOptions {
         "HostName={host};DeviceId=pump-7;ModuleId=azureiotsecurity;SharedAccessKey=c2VjcmV0"
     );
     let mut options = ClientOptions::from_connection_string(&text).unwrap();
-    options.root_certificates_pem(ca.pem.as_bytes(), RootMode::Replace).unwrap();
-    options.connect_timeout(Duration::from_secs(1)).request_timeout(Duration::from_secs(2));
-    options.backoff_max(Duration::from_secs(1)).keep_alive(Duration::from_secs(5));
+    options
+        .root_certificates_pem(ca.pem.as_bytes(), RootMode::Replace)
+        .unwrap();
+    options
+        .connect_timeout(Duration::from_secs(1))
+        .request_timeout(Duration::from_secs(2));
+    options
+        .backoff_max(Duration::from_secs(1))
+        .keep_alive(Duration::from_secs(5));
     options
 }
 
@@ -172,14 +187,19 @@ pub struct Twin {
 
 impl Twin {
     pub fn new(desired: serde_json::Value) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { desired, reported: serde_json::json!({}), version: 1 }))
+        Arc::new(Mutex::new(Self {
+            desired,
+            reported: serde_json::json!({}),
+            version: 1,
+        }))
     }
 
     fn document(&self) -> Vec<u8> {
         let (mut desired, mut reported) = (self.desired.clone(), self.reported.clone());
         desired["$version"] = 7.into();
         reported["$version"] = self.version.into();
-        serde_json::to_vec(&serde_json::json!({ "desired": desired, "reported": reported })).unwrap()
+        serde_json::to_vec(&serde_json::json!({ "desired": desired, "reported": reported }))
+            .unwrap()
     }
 }
 
@@ -197,7 +217,11 @@ pub fn answer(first: u8, body: &[u8], twin: &Mutex<Twin>) -> Option<Vec<u8>> {
         0x30 => {
             let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
             let topic = std::str::from_utf8(&body[2..2 + length]).unwrap();
-            Some(twin_answer(topic, &body[2 + length..], &mut twin.lock().unwrap()))
+            Some(twin_answer(
+                topic,
+                &body[2 + length..],
+                &mut twin.lock().unwrap(),
+            ))
         }
         0xe0 => None,
         other => panic!("unexpected packet {other:#x}"),
@@ -214,21 +238,35 @@ fn filters(mut body: &[u8]) -> usize {
 }
 
 fn twin_answer(topic: &str, payload: &[u8], twin: &mut Twin) -> Vec<u8> {
-    let rid = topic.split("$rid=").nth(1).unwrap().split('&').next().unwrap();
+    let rid = topic
+        .split("$rid=")
+        .nth(1)
+        .unwrap()
+        .split('&')
+        .next()
+        .unwrap();
     if topic.starts_with("$iothub/twin/GET/") {
-        return publish(&format!("$iothub/twin/res/200/?$rid={rid}"), &twin.document());
+        return publish(
+            &format!("$iothub/twin/res/200/?$rid={rid}"),
+            &twin.document(),
+        );
     }
     let patch = serde_json::from_slice(payload).unwrap();
     twinguard_client::core::twin::patch::merge(&mut twin.reported, &patch);
     twin.version += 1;
-    publish(&format!("$iothub/twin/res/204/?$rid={rid}&$version={}", twin.version), b"")
+    publish(
+        &format!("$iothub/twin/res/204/?$rid={rid}&$version={}", twin.version),
+        b"",
+    )
 }
 
 /// A good hub until the client goes.
 pub fn serve(stream: &mut (impl Read + Write), twin: &Mutex<Twin>) -> io::Result<()> {
     loop {
         let (first, body) = packet(stream)?;
-        let Some(answer) = answer(first, &body, twin) else { return Ok(()) };
+        let Some(answer) = answer(first, &body, twin) else {
+            return Ok(());
+        };
         stream.write_all(&answer)?;
         stream.flush()?;
     }
@@ -236,7 +274,9 @@ pub fn serve(stream: &mut (impl Read + Write), twin: &Mutex<Twin>) -> io::Result
 
 /// A good hub for any number of clients.
 pub fn good_hub(ca: &Ca, twin: Arc<Mutex<Twin>>) -> Peer {
-    Peer::tls(ca.server("localhost"), move |_, mut stream| serve(&mut stream, &twin))
+    Peer::tls(ca.server("localhost"), move |_, mut stream| {
+        serve(&mut stream, &twin)
+    })
 }
 
 /// The next event that `pick` takes.
@@ -244,7 +284,10 @@ pub fn event_where<T>(client: &ModuleClient, mut pick: impl FnMut(&Event) -> Opt
     let deadline = Instant::now() + LONG;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let event = client.next_event(left).unwrap().expect("the event comes in time");
+        let event = client
+            .next_event(left)
+            .unwrap()
+            .expect("the event comes in time");
         if let Some(found) = pick(&event) {
             return found;
         }
