@@ -1,14 +1,117 @@
 //! Faults on purpose, each scoped to one identity, for tests of clients.
+//!
+//! In the library they are methods of [`Hub`]; over REST they are `POST /twinguard/faults` with
+//! `{"deviceId":…,"moduleId":…,"fault":{"kind":"dropTwinReplies","count":1}}`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, HubError, Refusal};
+use crate::hub::Hub;
 use crate::names::Name;
 
-/// A fault for one device or module. Each stays until it is used up or [`Fault::Clear`] comes.
+/// Faults. `module` is a module id, or `None` for the device itself. A fault stays until it is
+/// used up or [`Hub::clear_faults`] is called; all of them fail only for an
+/// unknown identity or a value out of range.
+#[expect(clippy::missing_errors_doc, reason = "said once for all of them")]
+impl Hub {
+    /// Cuts the connection now, with a TCP reset.
+    pub fn cut<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::Cut)
+    }
+
+    /// Answers CONNECT with this return code (1 to 5) until cleared.
+    pub fn refuse_with<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+        code: u8,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::RefuseWith { code })
+    }
+
+    /// Carries out the next `count` twin requests but loses the answers.
+    pub fn drop_twin_replies<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+        count: u32,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::DropTwinReplies { count })
+    }
+
+    /// Delays everything sent to the client until cleared; whole milliseconds, at most an hour.
+    pub fn delay<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+        delay: Duration,
+    ) -> Result<(), HubError> {
+        let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.inject(device, module.into(), &Fault::Delay { milliseconds })
+    }
+
+    /// Does not carry out the next `count` twin requests but answers them with this status
+    /// (400 to 599).
+    pub fn answer_twin_with<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+        status: u16,
+        count: u32,
+    ) -> Result<(), HubError> {
+        self.inject(
+            device,
+            module.into(),
+            &Fault::AnswerTwinWith { status, count },
+        )
+    }
+
+    /// Answers the next `count` twin GETs with something that is not JSON.
+    pub fn garbage<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+        count: u32,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::Garbage { count })
+    }
+
+    /// Sends half of the next twin answer or notification, then resets the connection.
+    pub fn close_mid_packet<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::CloseMidPacket)
+    }
+
+    /// Forgets the kept subscriptions and closes the connection.
+    pub fn clear_session<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::ClearSession)
+    }
+
+    /// Ends all faults of an identity.
+    pub fn clear_faults<'a>(
+        &self,
+        device: &str,
+        module: impl Into<Option<&'a str>>,
+    ) -> Result<(), HubError> {
+        self.inject(device, module.into(), &Fault::Clear)
+    }
+}
+
+/// A fault as REST spells it; the methods of [`Hub`] say what each does.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(
     tag = "kind",
@@ -16,43 +119,37 @@ use crate::names::Name;
     rename_all_fields = "camelCase"
 )]
 #[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Cut the connection now, with a TCP reset.
+pub(crate) enum Fault {
     Cut,
-    /// Answer CONNECT with this return code (1 to 5) until cleared.
-    RefuseWith {
-        /// CONNACK return code.
-        code: u8,
-    },
-    /// Carry out twin requests but lose the next `count` answers.
-    DropTwinReplies {
-        /// How many answers are lost.
-        count: u32,
-    },
-    /// Delay everything sent to the client until cleared.
-    Delay {
-        /// Delay in milliseconds.
-        milliseconds: u64,
-    },
-    /// Do not carry out the next `count` twin requests but answer them with this status.
-    AnswerTwinWith {
-        /// Status, 400 or above.
-        status: u16,
-        /// How many requests are answered so.
-        count: u32,
-    },
-    /// Answer the next `count` twin GETs with something that is not JSON.
-    Garbage {
-        /// How many answers are garbage.
-        count: u32,
-    },
-    /// Send half of the next twin answer or notification, then reset the connection.
+    RefuseWith { code: u8 },
+    DropTwinReplies { count: u32 },
+    Delay { milliseconds: u64 },
+    AnswerTwinWith { status: u16, count: u32 },
+    Garbage { count: u32 },
     CloseMidPacket,
-    /// Forget the kept subscriptions and close the connection.
     ClearSession,
-    /// No faults any more.
     Clear,
+}
+
+/// Longer than any test waits; keeps clock arithmetic in range.
+const MAX_DELAY: u64 = 3_600_000;
+
+impl Fault {
+    /// Refuses values that would not be a fault.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match *self {
+            Self::RefuseWith { code } if !(1..=5).contains(&code) => {
+                Err(Refusal::invalid(format!("code: {code}, expected 1 to 5")))
+            }
+            Self::AnswerTwinWith { status, .. } if !(400..=599).contains(&status) => Err(
+                Refusal::invalid(format!("status: {status}, expected 400 to 599")),
+            ),
+            Self::Delay { milliseconds } if milliseconds > MAX_DELAY => Err(Refusal::invalid(
+                format!("milliseconds: at most {MAX_DELAY}"),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is in force for one identity.

@@ -1,6 +1,6 @@
 //! The library's front: a running hub and what a test asks of it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -70,7 +70,10 @@ impl Hub {
             |listener: &std::net::TcpListener| listener.local_addr().map_err(HubError::Thread);
         let (mqtt_address, https_address) = (address(&mqtt)?, address(&https)?);
         let state = State::new(loaded, options.max_message_bytes);
-        let host_name = names.first().cloned().unwrap_or_default();
+        let host_name = names
+            .first()
+            .map(|name| in_connection_string(name))
+            .unwrap_or_default();
         let core = Arc::new(Core::new(options, HostNames::new(names), state));
         let (stop, stopped) = watch::channel(false);
         let mqtt = Listener {
@@ -129,17 +132,19 @@ impl Hub {
     /// Connection string of the policy `iothubowner`, which may do everything.
     #[must_use]
     pub fn service_connection_string(&self) -> String {
+        self.policy_connection_string(OWNER).unwrap_or_default()
+    }
+
+    /// Connection string of a built-in policy: `iothubowner`, `service`, `device`,
+    /// `registryRead` or `registryReadWrite`.
+    #[must_use]
+    pub fn policy_connection_string(&self, policy: &str) -> Option<String> {
         let state = self.core.lock();
-        let key = state
-            .policies
-            .keys(OWNER)
-            .map(|keys| keys.primary.clone())
-            .unwrap_or_default();
-        format!(
-            "HostName={}:{};SharedAccessKeyName={OWNER};SharedAccessKey={key}",
-            self.host_name,
-            self.https.port()
-        )
+        let key = &state.policies.keys(policy)?.primary;
+        let (host, port) = (&self.host_name, self.https.port());
+        Some(format!(
+            "HostName={host}:{port};SharedAccessKeyName={policy};SharedAccessKey={key}"
+        ))
     }
 
     /// Makes a device unless it exists; returns its connection string.
@@ -195,8 +200,8 @@ impl Hub {
         self.update_desired(device, module, Mode::Replace, desired)
     }
 
-    /// Messages received from a device (`None`) or one of its modules, oldest first, in the
-    /// shape of `GET /twinguard/messages`.
+    /// Messages received from one module, or (`None`) from a device and all its modules, oldest
+    /// first, in the shape of `GET /twinguard/messages`.
     #[must_use]
     pub fn messages<'a>(&self, device: &str, module: impl Into<Option<&'a str>>) -> Vec<Value> {
         let filter = MessageFilter {
@@ -216,20 +221,13 @@ impl Hub {
             .contains_key(&Name::new(device, module.into()))
     }
 
-    /// Does something nasty to a device (`None`) or one of its modules; see [`Fault`].
-    ///
-    /// # Errors
-    /// No such identity.
-    pub fn inject<'a>(
+    pub(crate) fn inject(
         &self,
         device: &str,
-        module: impl Into<Option<&'a str>>,
+        module: Option<&str>,
         fault: &Fault,
     ) -> Result<(), HubError> {
-        Ok(self
-            .core
-            .lock()
-            .inject(&Name::new(device, module.into()), fault)?)
+        Ok(self.core.lock().inject(&Name::new(device, module), fault)?)
     }
 
     /// Ends all connections and the hub's thread. Dropping the hub does the same.
@@ -301,6 +299,15 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// A port may follow, so an IPv6 address needs its brackets.
+fn in_connection_string(name: &str) -> String {
+    if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.to_owned()
+    }
+}
+
 /// All names of the hub, the one for connection strings first.
 fn host_names(options: &HubOptions) -> Result<Vec<String>, HubError> {
     let mut names: Vec<String> = Vec::new();
@@ -310,11 +317,12 @@ fn host_names(options: &HubOptions) -> Result<Vec<String>, HubError> {
         .map(String::as_str)
         .chain(LOCAL_NAMES)
     {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
-        if name.is_empty() || !name.chars().all(allowed) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_name = !name.is_empty() && name.chars().all(allowed);
+        if !is_name && name.parse::<Ipv6Addr>().is_err() {
             return Err(HubError::Option {
                 option: "--host-name",
-                message: format!("{name:?} is not a host name or address"),
+                message: format!("{name:?} is not a host name or address (without a port)"),
             });
         }
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {

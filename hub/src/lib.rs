@@ -35,6 +35,5 @@ mod store;
 mod twin;
 
 pub use error::{ErrorCode, HubError, Refusal};
-pub use faults::Fault;
 pub use hub::Hub;
 pub use options::{HubOptions, LogSink, Storage};

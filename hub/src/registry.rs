@@ -11,7 +11,7 @@ use crate::clock::NEVER;
 use crate::error::{ErrorCode, Refusal};
 use crate::keys::{KeyPair, validate_key};
 use crate::names::Name;
-use crate::twin::Twin;
+use crate::twin::{Twin, parse_object};
 
 /// Everything the hub keeps of one identity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -108,7 +108,9 @@ struct Capabilities {
 
 impl IdentityRequest {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("body: {e}")))
+        // Not straight from the text: an array would do for a structure, too.
+        let body = parse_object(body).map_err(Refusal::invalid)?;
+        serde_json::from_value(body.into()).map_err(|e| Refusal::invalid(format!("body: {e}")))
     }
 
     /// Ids in the body, where given, have to be those of the address.
@@ -334,7 +336,12 @@ pub(crate) enum IfMatch {
 
 impl IfMatch {
     pub(crate) fn parse(header: &str) -> Self {
-        match header.trim().trim_matches('"') {
+        let header = header.trim();
+        match header
+            .strip_prefix("W/")
+            .unwrap_or(header)
+            .trim_matches('"')
+        {
             "*" => Self::Any,
             etag => Self::Etag(etag.to_owned()),
         }

@@ -26,6 +26,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Time for connections to end when the hub stops.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Characters of a log line.
+const MAX_LOG_LINE: usize = 500;
+
 /// What every connection shares.
 pub(crate) struct Core {
     pub(crate) options: HubOptions,
@@ -48,9 +51,16 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Hands one line to the sink. Clients can write parts of it, so it is made harmless for a
+    /// terminal and short.
     pub(crate) fn log(&self, line: impl FnOnce() -> String) {
         if let Some(log) = &self.options.log {
-            log(&line());
+            let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+            log(&line()
+                .chars()
+                .take(MAX_LOG_LINE)
+                .map(harmless)
+                .collect::<String>());
         }
     }
 }

@@ -209,16 +209,17 @@ impl State {
 
     /// Arms a fault; see [`Fault`].
     pub(crate) fn inject(&mut self, name: &Name, fault: &Fault) -> Result<(), Refusal> {
-        let mut record = self.record(name)?.clone();
-        self.faults.arm(name, fault);
+        fault.check()?;
+        let record = self.record(name)?;
         match fault {
             Fault::Cut => self.close(name, Close::Reset),
             Fault::ClearSession => {
+                let mut record = record.clone();
                 record.session = None;
                 self.save(name, record)?;
                 self.close(name, Close::SessionCleared);
             }
-            _ => {}
+            _ => self.faults.arm(name, fault),
         }
         Ok(())
     }

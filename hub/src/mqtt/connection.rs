@@ -67,7 +67,7 @@ pub(crate) async fn serve(core: Arc<Core>, stream: Stream) {
         }
         Err((who, end)) => (who, end),
     };
-    if !matches!(end, End::Disconnected) {
+    if !matches!(end, End::Disconnected | End::Closed(Close::Stopping)) {
         core.log(|| format!("{who}: {end}"));
     }
     close(reader.stream, write, &end).await;

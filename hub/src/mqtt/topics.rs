@@ -97,7 +97,27 @@ pub(crate) fn desired_change(version: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::messages::Properties;
+    use crate::sas::Token;
+
+    proptest! {
+        #[test]
+        fn hostile_text_never_panics(text in "(\\PC|%[0-9a-f]{0,2}|[&=/?$]|rid|sig|se|sr){0,30}") {
+            let name = Name::module("d", "m");
+            for prefix in ["", "$iothub/twin/GET/", "devices/d/modules/m/messages/events/"] {
+                let topic = format!("{prefix}{text}");
+                if let Some(Inbound::Telemetry { bag }) = parse(&name, &topic) {
+                    let _ = Properties::parse(bag);
+                }
+                let _ = is_allowed_filter(&name, &topic);
+            }
+            let _ = Token::parse(&format!("SharedAccessSignature {text}"));
+            let _ = Name::parse(&text);
+        }
+    }
 
     #[test]
     fn documented_topics_are_read() {

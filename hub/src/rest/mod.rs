@@ -1,4 +1,12 @@
 //! The service side: REST over HTTPS.
+//!
+//! IoT Hub's own calls (IoT Hub docs: REST API) are `/devices/{d}`, `/devices/{d}/modules/{m}`
+//! and `/twins/{d}[/modules/{m}]`. Ours are below `/twinguard`, for the policy right
+//! ServiceConnect:
+//!
+//! * `GET /twinguard/messages?deviceId=&moduleId=&after=&top=`: messages received, oldest first,
+//!   at most 1000; `after` is the sequence number of the last one seen. `DELETE` forgets them.
+//! * `POST /twinguard/faults`: see `faults`.
 
 mod answer;
 mod router;
@@ -8,7 +16,8 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap, IF_MATCH};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, IF_MATCH};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -18,7 +27,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 pub(crate) use answer::device_error_body;
-use router::Call;
+use router::Address;
 
 use crate::error::{ErrorCode, Refusal};
 use crate::runtime::Core;
@@ -45,19 +54,22 @@ pub(crate) async fn serve(core: Arc<Core>, stream: TlsStream<TcpStream>) {
 
 async fn respond(core: &Core, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let what = format!("{} {}", head.method, head.uri.path());
-    let outcome = match read_body(core, body).await {
-        Ok(body) => Call::parse(&head.method, &head.uri, &body).and_then(|call| {
-            let authorization = header(&head.headers, AUTHORIZATION.as_str());
-            let if_match = header(&head.headers, IF_MATCH.as_str());
-            call.carry_out(core, authorization, if_match)
-        }),
-        Err(refusal) => Err(refusal),
-    };
+    let outcome = carry_out(core, &head, body).await;
     outcome.unwrap_or_else(|refusal| {
-        core.log(|| format!("{what}: {refusal}"));
+        core.log(|| format!("{} {}: {refusal}", head.method, head.uri.path()));
         answer::refusal(&refusal)
     })
+}
+
+async fn carry_out(
+    core: &Core,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let authorization = header(&head.headers, &AUTHORIZATION);
+    let address = Address::authenticate(core, &head.method, &head.uri, authorization)?;
+    let body = read_body(core, body).await?;
+    address.carry_out(core, header(&head.headers, &IF_MATCH), &body)
 }
 
 async fn read_body(core: &Core, body: Incoming) -> Result<Bytes, Refusal> {
@@ -72,6 +84,6 @@ async fn read_body(core: &Core, body: Incoming) -> Result<Bytes, Refusal> {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

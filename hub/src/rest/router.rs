@@ -22,15 +22,18 @@ use crate::sas::Token;
 use crate::state::State;
 use crate::twin::{Mode, Update, parse_object};
 
-/// IoT Hub docs, identity registry: one list holds at most 1000 devices.
-const MAX_DEVICES: usize = 1000;
+/// IoT Hub docs, identity registry: one list holds at most 1000 devices. Messages likewise.
+const MAX_LIST: usize = 1000;
 
 type Outcome = Result<Response<Full<Bytes>>, Refusal>;
 
-/// A request that has an address and a body the hub knows.
-pub(super) struct Call {
+/// The address of a request, for which its token holds.
+pub(super) struct Address<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
     path: Vec<String>,
-    action: Action,
+    /// The policy that signed the token.
+    policy: String,
 }
 
 enum Action {
@@ -46,43 +49,62 @@ enum Action {
     InjectFault(Name, Fault),
 }
 
-impl Call {
-    pub(super) fn parse(method: &Method, uri: &Uri, body: &[u8]) -> Result<Self, Refusal> {
+impl<'a> Address<'a> {
+    /// Before the body is read: a client without a valid token gets no further.
+    pub(super) fn authenticate(
+        core: &Core,
+        method: &'a Method,
+        uri: &'a Uri,
+        authorization: Option<&str>,
+    ) -> Result<Self, Refusal> {
         let path = segments(uri.path())?;
-        let query = query(uri.query().unwrap_or_default());
-        let borrowed: Vec<&str> = path.iter().map(String::as_str).collect();
-        let action = match borrowed[..] {
-            ["devices"] if method == Method::GET => Action::ListDevices {
-                top: number(&query, "top", MAX_DEVICES)?.min(MAX_DEVICES),
-            },
-            ["devices", device, "modules"] if method == Method::GET => Action::ListModules {
-                device: device.to_owned(),
-            },
-            ["devices", device] => identity(method, Name::device(device), body)?,
-            ["devices", device, "modules", module] => {
-                identity(method, Name::module(device, module), body)?
-            }
-            ["twins", device] => twin(method, Name::device(device), body)?,
-            ["twins", device, "modules", module] => {
-                twin(method, Name::module(device, module), body)?
-            }
-            ["twinguard", "messages"] => messages(method, &query)?,
-            ["twinguard", "faults"] if method == Method::POST => fault(body)?,
-            _ => return Err(unknown()),
-        };
-        Ok(Self { path, action })
+        let policy = authenticate(core, &path, authorization)?;
+        Ok(Self {
+            method,
+            uri,
+            path,
+            policy,
+        })
     }
 
-    pub(super) fn carry_out(
-        self,
-        core: &Core,
-        authorization: Option<&str>,
-        if_match: Option<&str>,
-    ) -> Outcome {
-        let mut state = core.lock();
-        authorize(core, &state, &self.path, self.action.right(), authorization)?;
+    /// Carries out the request, if the policy has the right to.
+    pub(super) fn carry_out(&self, core: &Core, if_match: Option<&str>, body: &[u8]) -> Outcome {
+        let action = self.action(body)?;
+        let right = action.right();
+        if !Policies::grants(&self.policy, right) {
+            return Err(unauthorized(format!(
+                "policy {} has no {right:?}",
+                self.policy
+            )));
+        }
         let if_match = if_match.map(IfMatch::parse);
-        self.action.carry_out(&mut state, if_match.as_ref())
+        action.carry_out(&mut core.lock(), if_match.as_ref())
+    }
+
+    fn action(&self, body: &[u8]) -> Result<Action, Refusal> {
+        let method = self.method;
+        let query = query(self.uri.query().unwrap_or_default());
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        match path[..] {
+            ["devices"] if method == Method::GET => {
+                let top = number(&query, "top", MAX_LIST)?.min(MAX_LIST);
+                Ok(Action::ListDevices { top })
+            }
+            ["devices", device, "modules"] if method == Method::GET => Ok(Action::ListModules {
+                device: device.to_owned(),
+            }),
+            ["devices", device] => identity(method, Name::device(device), body),
+            ["devices", device, "modules", module] => {
+                identity(method, Name::module(device, module), body)
+            }
+            ["twins", device] => twin(method, Name::device(device), body),
+            ["twins", device, "modules", module] => {
+                twin(method, Name::module(device, module), body)
+            }
+            ["twinguard", "messages"] => messages(method, &query),
+            ["twinguard", "faults"] if method == Method::POST => fault(body),
+            _ => Err(unknown()),
+        }
     }
 }
 
@@ -127,32 +149,32 @@ impl Action {
     }
 }
 
-fn authorize(
+/// Checks the token and returns the policy that signed it.
+fn authenticate(
     core: &Core,
-    state: &State,
     path: &[String],
-    right: Right,
     authorization: Option<&str>,
-) -> Result<(), Refusal> {
-    let refuse = |why: &str| Refusal::new(ErrorCode::Unauthorized, format!("Authorization: {why}"));
-    let text = authorization.ok_or_else(|| refuse("header is missing"))?;
-    let token = Token::parse(text).map_err(|e| refuse(&e.to_string()))?;
+) -> Result<String, Refusal> {
+    let text = authorization.ok_or_else(|| unauthorized("header is missing"))?;
+    let token = Token::parse(text).map_err(unauthorized)?;
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let state = core.lock();
     let policy = token
         .policy
         .as_deref()
-        .ok_or_else(|| refuse("token names no policy (skn)"))?;
+        .ok_or_else(|| unauthorized("token names no policy (skn)"))?;
     let keys = state
         .policies
         .keys(policy)
-        .ok_or_else(|| refuse("token names no known policy"))?;
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        .ok_or_else(|| unauthorized("token names no known policy"))?;
     token
         .verify(keys.both(), &core.hosts, &path, unix_now())
-        .map_err(|e| refuse(&e.to_string()))?;
-    if !Policies::grants(policy, right) {
-        return Err(refuse(&format!("policy {policy} has no {right:?}")));
-    }
-    Ok(())
+        .map_err(unauthorized)?;
+    Ok(policy.to_owned())
+}
+
+fn unauthorized(why: impl std::fmt::Display) -> Refusal {
+    Refusal::new(ErrorCode::Unauthorized, format!("Authorization: {why}"))
 }
 
 fn identity(method: &Method, name: Name, body: &[u8]) -> Result<Action, Refusal> {
@@ -207,10 +229,13 @@ fn messages(method: &Method, query: &HashMap<String, String>) -> Result<Action, 
         device: query.get("deviceId").cloned(),
         module: query.get("moduleId").cloned(),
         after: number(query, "after", 0)?,
-        top: Some(number(query, "top", usize::MAX)?),
+        top: None,
     };
     match *method {
-        Method::GET => Ok(Action::ListMessages(filter)),
+        Method::GET => {
+            let top = Some(number(query, "top", MAX_LIST)?.min(MAX_LIST));
+            Ok(Action::ListMessages(MessageFilter { top, ..filter }))
+        }
         Method::DELETE => Ok(Action::ClearMessages(filter)),
         _ => Err(unknown()),
     }
@@ -225,8 +250,9 @@ struct FaultRequest {
 }
 
 fn fault(body: &[u8]) -> Result<Action, Refusal> {
+    let body = parse_object(body).map_err(Refusal::invalid)?;
     let request: FaultRequest =
-        serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("body: {e}")))?;
+        serde_json::from_value(body.into()).map_err(|e| Refusal::invalid(format!("body: {e}")))?;
     let name = Name::new(&request.device_id, request.module_id.as_deref());
     Ok(Action::InjectFault(name, request.fault))
 }

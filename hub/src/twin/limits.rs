@@ -42,9 +42,15 @@ impl Violation {
     }
 }
 
-/// Keys, values and depth of a patch or a whole section.
+/// Keys, values and depth of a merge patch, in which null deletes.
 pub(super) fn check_patch(patch: &Map<String, Value>) -> Result<(), Violation> {
-    check_object(patch, "", 0, false)
+    check_object(patch, "", 0, true)
+}
+
+/// Keys, values and depth of a whole section. IoT Hub refuses null there: "Value of Property or
+/// Tag cannot be null" (azure-iot-cli-extension issue 693).
+pub(super) fn check_section(section: &Map<String, Value>) -> Result<(), Violation> {
+    check_object(section, "", 0, false)
 }
 
 /// The summed size of a section: characters of keys and strings without control characters,
@@ -68,12 +74,12 @@ fn check_object(
     object: &Map<String, Value>,
     pointer: &str,
     depth: usize,
-    in_array: bool,
+    nulls: bool,
 ) -> Result<(), Violation> {
     for (key, value) in object {
         let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         check_key(key).map_err(|rule| Violation::new(&pointer, rule))?;
-        check_value(value, &pointer, depth, in_array)?;
+        check_value(value, &pointer, depth, nulls)?;
     }
     Ok(())
 }
@@ -96,15 +102,10 @@ fn check_key(key: &str) -> Result<(), String> {
     }
 }
 
-fn check_value(
-    value: &Value,
-    pointer: &str,
-    depth: usize,
-    in_array: bool,
-) -> Result<(), Violation> {
+fn check_value(value: &Value, pointer: &str, depth: usize, nulls: bool) -> Result<(), Violation> {
     let fail = |rule: String| Err(Violation::new(pointer, rule));
     match value {
-        Value::Null if in_array => fail("null is not allowed inside an array".into()),
+        Value::Null if !nulls => fail("null is not allowed in an array or a replacement".into()),
         Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(number) if !in_range(number) => {
             fail(format!("integer is outside {MIN_INTEGER} to {MAX_INTEGER}"))
@@ -119,9 +120,9 @@ fn check_value(
             fail(format!("nested deeper than {MAX_DEPTH} levels"))
         }
         Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
-            check_value(item, &format!("{pointer}/{index}"), depth + 1, true)
+            check_value(item, &format!("{pointer}/{index}"), depth + 1, false)
         }),
-        Value::Object(object) => check_object(object, pointer, depth + 1, in_array),
+        Value::Object(object) => check_object(object, pointer, depth + 1, nulls),
     }
 }
 

@@ -95,14 +95,3 @@ pub(super) fn removal_patch(
     }
     new
 }
-
-/// A document cannot hold nulls; in a replace they mean "not there".
-pub(super) fn without_nulls(map: &Map<String, Value>) -> Map<String, Value> {
-    map.iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| match value {
-            Value::Object(inner) => (key.clone(), without_nulls(inner).into()),
-            value => (key.clone(), value.clone()),
-        })
-        .collect()
-}

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use json::parse_object;
 pub(crate) use limits::Violation;
-use limits::{DESIRED_SIZE, REPORTED_SIZE, TAGS_SIZE, check_patch, check_size};
-use merge::{Stamp, changes_anything, merge, metadata_of, removal_patch, without_nulls};
+use limits::{DESIRED_SIZE, REPORTED_SIZE, TAGS_SIZE, check_patch, check_section, check_size};
+use merge::{Stamp, changes_anything, merge, metadata_of, removal_patch};
 
 /// One device or module twin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +49,15 @@ pub(crate) enum Mode {
     Patch,
     /// The whole of tags and desired (HTTP PUT).
     Replace,
+}
+
+impl Mode {
+    fn check(self, section: &Map<String, Value>) -> Result<(), Violation> {
+        match self {
+            Self::Patch => check_patch(section),
+            Self::Replace => check_section(section),
+        }
+    }
 }
 
 impl Twin {
@@ -140,10 +149,11 @@ impl Twin {
         let Some(tags) = tags.or_else(|| (mode == Mode::Replace).then(Map::new)) else {
             return Ok(false);
         };
-        check_patch(&tags).map_err(|violation| violation.within("/tags"))?;
+        mode.check(&tags)
+            .map_err(|violation| violation.within("/tags"))?;
         let before = self.tags.clone();
         if mode == Mode::Replace {
-            self.tags = without_nulls(&tags);
+            self.tags.clone_from(&tags);
         } else {
             merge(
                 &mut self.tags,
@@ -168,14 +178,15 @@ impl Twin {
         let Some(desired) = desired.or_else(|| (mode == Mode::Replace).then(Map::new)) else {
             return Ok(None);
         };
-        check_patch(&desired).map_err(|violation| violation.within("/properties/desired"))?;
+        mode.check(&desired)
+            .map_err(|violation| violation.within("/properties/desired"))?;
         let mut notification = match mode {
             Mode::Patch if !changes_anything(&self.desired.values, &desired) => return Ok(None),
             Mode::Patch => desired,
             Mode::Replace if self.desired.values.is_empty() && desired.is_empty() => {
                 return Ok(None);
             }
-            Mode::Replace => removal_patch(&self.desired.values, without_nulls(&desired)),
+            Mode::Replace => removal_patch(&self.desired.values, desired),
         };
         if mode == Mode::Replace {
             self.desired.clear_metadata();

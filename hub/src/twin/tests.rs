@@ -72,17 +72,32 @@ fn replace_nulls_are_recursive() {
     let mut twin =
         twin_with(json!({"x": {"keep": 1, "gone": {"deep": 1}}, "y": [1], "z": {"a": 1}}));
     assert_eq!(
-        notified(
-            &mut twin,
-            Mode::Replace,
-            json!({"x": {"keep": 2, "new": null}, "z": 5})
-        ),
+        notified(&mut twin, Mode::Replace, json!({"x": {"keep": 2}, "z": 5})),
         json!({"x": {"keep": 2, "gone": null}, "y": null, "z": 5, "$version": 3})
     );
     assert_eq!(
         twin.device_view()["desired"],
         json!({"x": {"keep": 2}, "z": 5, "$version": 3})
     );
+}
+
+#[test]
+fn a_replacement_holds_no_nulls() {
+    let mut twin = twin_with(json!({"a": 1}));
+    let before = twin.device_view();
+    let error = twin
+        .update(Mode::Replace, desired(json!({"x": {"y": null}})), T)
+        .unwrap_err();
+    assert_eq!(error.pointer, "/properties/desired/x/y");
+    let tags = Update {
+        tags: Some(object(json!({"t": null}))),
+        desired: None,
+    };
+    assert_eq!(
+        twin.update(Mode::Replace, tags, T).unwrap_err().pointer,
+        "/tags/t"
+    );
+    assert_eq!(twin.device_view(), before);
 }
 
 #[test]
@@ -291,7 +306,8 @@ proptest! {
         for (replace, document) in steps {
             let mode = if replace { Mode::Replace } else { Mode::Patch };
             let update = Update { desired: Some(document), tags: None };
-            if let Some(mut patch) = twin.update(mode, update, T).unwrap() {
+            // A replacement with a null in it is refused and changes nothing.
+            if let Ok(Some(mut patch)) = twin.update(mode, update, T) {
                 let version = patch.remove("$version").unwrap();
                 prop_assert_eq!(&version, &twin.device_view()["desired"]["$version"]);
                 merge(&mut client, &mut Map::new(), &patch, &Stamp { time: "", version: None });
