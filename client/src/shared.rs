@@ -61,6 +61,8 @@ pub(crate) struct Progress {
     /// Refreshes up to this one have ended well.
     pub(crate) read: u64,
     pub(crate) read_failed: Option<(u64, Trouble)>,
+    /// Refreshes up to this one end with an event, because the host waits for that.
+    pub(crate) read_told_up_to: u64,
     /// The newest generation given to the host.
     pub(crate) generation: u64,
     /// Generation and version.
@@ -170,7 +172,11 @@ impl Shared {
             if left.is_zero() {
                 return Ok(None);
             }
-            core = self.changed.wait_timeout(core, left).map_err(|_| poisoned())?.0;
+            core = self
+                .changed
+                .wait_timeout(core, left)
+                .map_err(|_| poisoned())?
+                .0;
         }
     }
 
@@ -205,7 +211,11 @@ impl Shared {
 
     fn lock(&self) -> Result<MutexGuard<'_, Core>, Error> {
         let core = self.core.lock().map_err(|_| poisoned())?;
-        if self.failed.load(Ordering::Acquire) { Err(poisoned()) } else { Ok(core) }
+        if self.failed.load(Ordering::Acquire) {
+            Err(poisoned())
+        } else {
+            Ok(core)
+        }
     }
 }
 
@@ -224,12 +234,20 @@ impl Core {
         std::iter::from_fn(|| self.module.poll_action()).collect()
     }
 
+    /// Asks the hub for the twin; the number names the read.
+    pub(crate) fn read_twin(&mut self, now: Now) -> Result<u64, Error> {
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the module is closed"));
+        }
+        Ok(self.module.refresh(now))
+    }
+
     fn absorb(&mut self, event: Event) {
         match &event {
             Event::State(change) => self.progress.state(change),
             Event::Trouble(trouble) => self.progress.trouble(trouble),
             Event::Reported(outcome) => self.progress.reported(outcome),
-            Event::Read(outcome) => return self.progress.read(outcome),
+            Event::Read(outcome) if !self.progress.read(outcome) => return,
             _ => {}
         }
         self.queue.push(event);
@@ -258,7 +276,10 @@ impl Progress {
     }
 
     fn trouble(&mut self, trouble: &Trouble) {
-        if matches!(trouble.kind, TroubleKind::Unauthorized | TroubleKind::TokenExpired) {
+        if matches!(
+            trouble.kind,
+            TroubleKind::Unauthorized | TroubleKind::TokenExpired
+        ) {
             self.refused = Some(trouble.clone());
         }
         self.last_trouble = Some(trouble.clone());
@@ -266,46 +287,74 @@ impl Progress {
 
     fn reported(&mut self, outcome: &ReportedOutcome) {
         match outcome {
-            ReportedOutcome::Acknowledged { generation, version } => {
+            ReportedOutcome::Acknowledged {
+                generation,
+                version,
+            } => {
                 self.acknowledged = Some((*generation, *version));
             }
-            ReportedOutcome::Refused { generation, status, message } => {
+            ReportedOutcome::Refused {
+                generation,
+                status,
+                message,
+            } => {
                 self.reported_refused = Some((*generation, *status, message.clone()));
             }
             _ => {}
         }
     }
 
-    fn read(&mut self, outcome: &ReadOutcome) {
+    /// Tells whether the host waits for an event of this.
+    fn read(&mut self, outcome: &ReadOutcome) -> bool {
+        let told = self.read.max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
         match &outcome.trouble {
             None => self.read = outcome.refresh,
             Some(trouble) => self.read_failed = Some((outcome.refresh, trouble.clone())),
         }
+        told < self.read_told_up_to
     }
 }
 
 /// What the log says about an event; never the content of a document.
 fn line(event: &Event) -> Option<(LogLevel, String)> {
     Some(match event {
-        Event::State(StateChange { state, trouble, retry_in_ms, .. }) => {
-            let why = trouble.as_ref().map_or_else(String::new, |t| format!(": {}", t.message));
+        Event::State(StateChange {
+            state,
+            trouble,
+            retry_in_ms,
+            ..
+        }) => {
+            let why = trouble
+                .as_ref()
+                .map_or_else(String::new, |t| format!(": {}", t.message));
             let next = retry_in_ms.map_or_else(String::new, |ms| format!(", next try in {ms} ms"));
-            let level = if trouble.is_some() { LogLevel::Warn } else { LogLevel::Info };
+            let level = if trouble.is_some() {
+                LogLevel::Warn
+            } else {
+                LogLevel::Info
+            };
             (level, format!("{state:?}{why}{next}"))
         }
         Event::Desired(change) => {
-            let version = change.version.map_or_else(|| "?".to_owned(), |v| v.to_string());
+            let version = change
+                .version
+                .map_or_else(|| "?".to_owned(), |v| v.to_string());
             (LogLevel::Info, format!("desired version {version}"))
         }
-        Event::Configuration(evaluation) => {
-            (LogLevel::Info, format!("configuration {}", evaluation.state.as_str()))
-        }
-        Event::Reported(ReportedOutcome::Acknowledged { generation, .. }) => {
-            (LogLevel::Debug, format!("reported generation {generation} is at the hub"))
-        }
-        Event::Reported(ReportedOutcome::Refused { generation, status, .. }) => {
-            (LogLevel::Warn, format!("reported generation {generation} refused with {status}"))
-        }
+        Event::Configuration(evaluation) => (
+            LogLevel::Info,
+            format!("configuration {}", evaluation.state.as_str()),
+        ),
+        Event::Reported(ReportedOutcome::Acknowledged { generation, .. }) => (
+            LogLevel::Debug,
+            format!("reported generation {generation} is at the hub"),
+        ),
+        Event::Reported(ReportedOutcome::Refused {
+            generation, status, ..
+        }) => (
+            LogLevel::Warn,
+            format!("reported generation {generation} refused with {status}"),
+        ),
         Event::Trouble(trouble) => (LogLevel::Warn, trouble.message.clone()),
         _ => return None,
     })
@@ -319,7 +368,10 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
 }
 
 pub(crate) fn poisoned() -> Error {
-    Error::new(ErrorKind::Poisoned, "the module is unusable after a panic; make another client")
+    Error::new(
+        ErrorKind::Poisoned,
+        "the module is unusable after a panic; make another client",
+    )
 }
 
 thread_local! {

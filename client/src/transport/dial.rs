@@ -67,7 +67,11 @@ impl Dial {
                 return None;
             }
             let Some(address) = self.waiting.pop_front() else {
-                return if self.racing.is_empty() { Some(Err(self.failed())) } else { None };
+                return if self.racing.is_empty() {
+                    Some(Err(self.failed()))
+                } else {
+                    None
+                };
             };
             self.next_at_ms = now_ms + STAGGER_MS;
             match self.start(registry, slots, address) {
@@ -75,7 +79,10 @@ impl Dial {
                 // Without a descriptor no other address will do better.
                 Err(e) if is_local(&e) => {
                     let detail = format!("{}: no socket: {e}", self.host);
-                    return Some(Err(CloseCause { kind: CloseKind::Local, detail }));
+                    return Some(Err(CloseCause {
+                        kind: CloseKind::Local,
+                        detail,
+                    }));
                 }
                 Err(e) => self.last_error = Some((address, e)),
             }
@@ -90,7 +97,11 @@ impl Dial {
     /// What an attempt that takes too long is called.
     pub(crate) fn timed_out(&self) -> String {
         let under_way: Vec<String> = self.racing.iter().map(|a| a.address.to_string()).collect();
-        format!("{}: no TCP connection in time ({})", self.host, under_way.join(", "))
+        format!(
+            "{}: no TCP connection in time ({})",
+            self.host,
+            under_way.join(", ")
+        )
     }
 
     fn start(&mut self, registry: &Registry, slots: Slots, address: SocketAddr) -> io::Result<()> {
@@ -99,7 +110,11 @@ impl Dial {
         self.next_slot += 1;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut socket, slots.token(slot), interest)?;
-        self.racing.push(Attempt { socket, address, slot });
+        self.racing.push(Attempt {
+            socket,
+            address,
+            slot,
+        });
         Ok(())
     }
 
@@ -109,8 +124,16 @@ impl Dial {
         while let Some(attempt) = self.racing.get(index) {
             match outcome(&attempt.socket) {
                 Ok(true) => {
-                    let Attempt { socket, address, slot } = self.racing.swap_remove(index);
-                    return Some(Dialed { socket, address, slot });
+                    let Attempt {
+                        socket,
+                        address,
+                        slot,
+                    } = self.racing.swap_remove(index);
+                    return Some(Dialed {
+                        socket,
+                        address,
+                        slot,
+                    });
                 }
                 Ok(false) => index += 1,
                 Err(e) => {
@@ -146,14 +169,18 @@ fn outcome(socket: &TcpStream) -> io::Result<bool> {
 
 fn is_local(error: &io::Error) -> bool {
     use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
-    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(EMFILE | ENFILE | ENOBUFS | ENOMEM)
+    )
 }
 
 /// The resolver's order (RFC 6724), with the families taking turns (RFC 8305 section 4).
 fn interleave(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) =
-        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
     let mut mixed = VecDeque::new();
     while mixed.len() < MAX_ATTEMPTS && !(first.is_empty() && second.is_empty()) {
         mixed.extend(first.pop_front());

@@ -77,10 +77,17 @@ const MQTT_PORT: u16 = 8883;
 
 /// Where a request wants to go.
 fn endpoint(request: &ConnectRequest) -> Endpoint {
-    (request.host.host().to_owned(), request.host.port().unwrap_or(MQTT_PORT))
+    (
+        request.host.host().to_owned(),
+        request.host.port().unwrap_or(MQTT_PORT),
+    )
 }
 
 /// Addresses in one line.
 fn list(addresses: &[SocketAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

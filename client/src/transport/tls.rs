@@ -58,7 +58,9 @@ impl Roots {
             found.push(root);
         }
         if found.is_empty() {
-            return Err(bad("root certificates: no CERTIFICATE block in the PEM text".into()));
+            return Err(bad(
+                "root certificates: no CERTIFICATE block in the PEM text".into(),
+            ));
         }
         self.given.extend(found);
         self.without_bundled |= mode == RootMode::Replace;
@@ -99,7 +101,10 @@ pub(crate) fn client(
     config: &Arc<ClientConfig>,
     host: &str,
 ) -> Result<ClientConnection, CloseCause> {
-    let failed = |text: String| CloseCause { kind: CloseKind::Tls, detail: text };
+    let failed = |text: String| CloseCause {
+        kind: CloseKind::Tls,
+        detail: text,
+    };
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| failed(format!("{host}: not a name that TLS can check")))?;
     ClientConnection::new(config.clone(), name).map_err(|e| failed(format!("{host}: TLS: {e}")))
@@ -116,7 +121,10 @@ pub(crate) fn cause(host: &str, error: &rustls::Error) -> CloseCause {
             kind: CloseKind::Certificate,
             detail: format!("{host}: certificate not accepted: the server showed none"),
         },
-        other => CloseCause { kind: CloseKind::Tls, detail: format!("{host}: TLS: {other}") },
+        other => CloseCause {
+            kind: CloseKind::Tls,
+            detail: format!("{host}: TLS: {other}"),
+        },
     }
 }
 
@@ -124,6 +132,8 @@ fn certificate(reason: &CertificateError) -> String {
     use CertificateError as E;
     match reason {
         E::UnknownIssuer => "unknown CA (not signed by a trusted root)".to_owned(),
+        // A CA that was made anew under its old name.
+        E::BadSignature => "unknown CA (the signature is not that of a trusted root)".to_owned(),
         E::NotValidForNameContext { presented, .. } => {
             // What the peer wrote is bounded before it is shown.
             let names: String = presented.join(", ").chars().take(200).collect();
@@ -171,10 +181,16 @@ mod tests {
     #[test]
     fn the_bundled_roots_are_the_published_ones() {
         for (pem, expected) in BUNDLED.iter().zip(FINGERPRINTS) {
-            let roots: Vec<_> = CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect();
+            let roots: Vec<_> = CertificateDer::pem_slice_iter(pem)
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(roots.len(), 1);
             let digest = ring::digest::digest(&ring::digest::SHA256, &roots[0]);
-            let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: String = digest
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert_eq!(hex, expected);
         }
     }
@@ -185,8 +201,14 @@ mod tests {
         for (pem, expected) in [
             (&b""[..], "no CERTIFICATE block"),
             (b"hello", "no CERTIFICATE block"),
-            (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "number 1"),
-            (b"-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n", "number 1"),
+            (
+                b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "number 1",
+            ),
+            (
+                b"-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",
+                "number 1",
+            ),
         ] {
             let error = roots.add_pem(pem, RootMode::Add).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Certificate);

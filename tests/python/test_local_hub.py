@@ -1,0 +1,115 @@
+"""The local hub as tests use it: started, asked, killed, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import eventually
+from twinguard.testing import HubError, LocalHub
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_it_tells_where_it_is_and_ends_with_its_block():
+    with LocalHub(modules=["d1/m1", "d1/m2"]) as hub:
+        pid = hub.pid
+        assert hub.mqtt_port != hub.https_port
+        assert "BEGIN CERTIFICATE" in hub.ca_pem
+        assert "ModuleId=m2;" in hub.connection_string("d1", "m2")
+        with pytest.raises(HubError, match="d1/other"):
+            hub.connection_string("d1", "other")
+        assert str(pid) in repr(hub)
+        assert "Key" not in repr(hub)
+    assert gone(pid)
+    assert hub.pid is None
+
+
+def test_an_operator_changes_a_twin(local_hub):
+    local_hub.create_module("dev-op", "m")
+    assert local_hub.patch_desired("dev-op", "m", {"a": 1, "b": 2})["version"] >= 2
+    local_hub.patch_desired("dev-op", "m", {"a": None})
+    desired = local_hub.get_twin("dev-op", "m")["properties"]["desired"]
+    assert (desired["b"], "a" in desired) == (2, False)
+    local_hub.replace_desired("dev-op", "m", {"c": 3})
+    desired = local_hub.get_twin("dev-op", "m")["properties"]["desired"]
+    assert (desired["c"], "b" in desired) == (3, False)
+    assert local_hub.messages("dev-op", "m") == []
+    assert not local_hub.is_connected("dev-op", "m")
+
+
+def test_a_refused_request_says_what_the_hub_said(local_hub):
+    with pytest.raises(HubError, match="404") as caught:
+        local_hub.get_twin("nobody", "m")
+    assert caught.value.http_status == 404
+
+
+def test_a_killed_hub_comes_back_with_its_state_and_ports(own_hub):
+    cs = own_hub.create_module("d", "m")
+    own_hub.patch_desired("d", "m", {"kept": True})
+    before = (own_hub.mqtt_port, own_hub.https_port, own_hub.ca_pem)
+    own_hub.kill()
+    assert own_hub.pid is None
+    own_hub.restart()
+    assert (own_hub.mqtt_port, own_hub.https_port, own_hub.ca_pem) == before
+    assert own_hub.get_twin("d", "m")["properties"]["desired"]["kept"] is True
+    with pytest.raises(HubError, match="409"):
+        own_hub.request("PUT", "/devices/d/modules/m", {"deviceId": "d", "moduleId": "m"})
+    assert "SharedAccessKey=" in cs
+
+
+def test_a_frozen_hub_is_ended_too():
+    with LocalHub() as hub:
+        hub.freeze()
+        pid = hub.pid
+    assert gone(pid)
+
+
+def test_a_hub_in_memory_is_not_started_again(local_hub):
+    with LocalHub() as hub:
+        with pytest.raises(HubError, match="data directory"):
+            hub.restart()
+        assert hub.pid is not None
+
+
+def test_a_program_that_is_no_hub_is_named():
+    with pytest.raises(HubError, match="did not start"):
+        LocalHub(binary="/bin/false").start()
+
+
+def test_a_hub_that_cannot_start_says_why(local_hub):
+    hub = LocalHub()
+    hub._facts = {"mqttPort": local_hub.mqtt_port, "httpsPort": 0}
+    hub._data = "/proc/none"
+    with pytest.raises(HubError, match="twinguard-hub: "):
+        hub.start()
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "os.abort()", "os.kill(os.getpid(), 9)"])
+def test_no_hub_outlives_the_program_that_started_it(end):
+    program = (
+        "import os, sys; from twinguard.testing import LocalHub\n"
+        f"hub = LocalHub(); hub.start(); print(hub.pid, flush=True); {end}"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert eventually(lambda: gone(int(result.stdout)))
+
+
+def test_a_fork_of_the_test_does_not_end_the_hub(local_hub):
+    child = os.fork()
+    if child == 0:
+        local_hub.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert local_hub.pid is not None
+    os.kill(local_hub.pid, signal.SIGCONT)
