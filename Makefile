@@ -12,15 +12,16 @@ CARGO   ?= cargo
 VENV    := .venv
 PY      := $(VENV)/bin/python
 BUILD   := .build
-CFLAGS_STRICT := -std=c99 -pedantic -Wall -Wextra -Werror
+CFLAGS_STRICT := -std=c99 -pedantic -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L
+linked   = -I$(BUILD)/$(1)/include -L$(BUILD)/$(1)/lib -ltwinguard -Wl,-rpath,$(abspath $(BUILD))/$(1)/lib
 
 RUST_SOURCES := $(shell find core client ffi hub python benches -name '*.rs' -o -name Cargo.toml -o -name 'pyproject.toml' | grep -v '/target/') Cargo.toml
 PY_SOURCES   := $(shell find python/twinguard -name '*.py' -o -name '*.pyi' 2>/dev/null)
 
-.PHONY: help demo test test-rust test-python test-sdks test-docs vectors lint bench fuzz fuzz-smoke system clean
+.PHONY: help demo install test test-rust test-python test-sdks test-docs vectors lint bench fuzz fuzz-smoke system clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(BUILD)/wheel.stamp $(BUILD)/hub.stamp $(BUILD)/examples.stamp ## a C program and a Python script follow their twins while an operator changes them
 	@$(PY) examples/demo.py
@@ -34,7 +35,7 @@ test-rust: ## the Rust tests; they also compile and run the C programs (plain, s
 test-python: $(BUILD)/wheel.stamp $(BUILD)/hub.stamp ## the Python package: behaviour, stubs against the binary, types
 	TWINGUARD_HUB_BIN=$(abspath target/debug/twinguard-hub) $(PY) -m pytest tests/python -q
 
-test-sdks: $(BUILD)/wheel.stamp $(BUILD)/hub.stamp ## Microsoft's own clients, unmodified, against the local hub (needs port 8883)
+test-sdks: $(BUILD)/wheel.stamp $(BUILD)/hub.stamp ## Microsoft's own clients, unmodified, against the local hub (each hub on a loopback address of its own)
 	$(PY) -m pytest hub/tests/python -q
 
 test-docs: $(BUILD)/wheel.stamp $(BUILD)/hub.stamp $(BUILD)/examples.stamp ## the README's quickstarts, the demo
@@ -51,7 +52,7 @@ lint: $(BUILD)/venv.stamp ## formatting, clippy, rustdoc, ruff
 	$(PY) -m ruff format --check python examples tests hub/tests benches
 
 bench: $(BUILD)/wheel-release.stamp $(BUILD)/follow ## the figures of docs/figures.md, measured here and now
-	@$(CARGO) run --quiet --release -p twinguard-benches -- $(abspath $(BUILD))/follow $(abspath $(PY)) benches/follow.py target/release/libtwinguard.so
+	@$(CARGO) run --quiet --release -p twinguard-benches -- $(abspath $(BUILD))/follow $(abspath $(PY)) benches/follow.py $(BUILD)/release/lib/libtwinguard.so
 
 fuzz: $(BUILD)/bin/cargo-fuzz ## fuzz every parser, FUZZ_SECONDS (default 60) each
 	@scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
@@ -61,6 +62,9 @@ fuzz-smoke:
 
 system:
 	@scripts/system.sh
+
+install: $(BUILD)/release.stamp ## the C library under PREFIX (default /usr/local): header, libraries, pkg-config file
+	scripts/install.sh release
 
 clean: ## remove everything these rules made
 	$(CARGO) clean
@@ -89,24 +93,11 @@ $(BUILD)/wheel-release.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PY_SOURCES)
 	@rm -f $(BUILD)/wheel.stamp
 	@touch $@
 
-$(BUILD)/follow: benches/follow.c $(RUST_SOURCES) include/twinguard.h
-	$(CARGO) build --quiet --release -p twinguard-ffi
-	$(CC) $(CFLAGS_STRICT) -D_POSIX_C_SOURCE=200809L -O2 -Iinclude -o $@ $< \
-	  -Ltarget/release -ltwinguard -Wl,-rpath,$(abspath target/release)
+$(BUILD)/follow: benches/follow.c $(BUILD)/release.stamp
+	$(CC) $(CFLAGS_STRICT) -O2 $< $(call linked,release) -o $@
 
-$(BUILD)/examples.stamp: $(RUST_SOURCES) $(wildcard examples/*/*) include/twinguard.h
-	@mkdir -p $(BUILD)/examples
-	$(CARGO) build --quiet -p twinguard-ffi
-	$(CARGO) build --quiet -p twinguard-tests --example quickstart
-	for f in examples/c/*.c; do \
-	  $(CC) $(CFLAGS_STRICT) -D_POSIX_C_SOURCE=200809L -O1 -g -Iinclude -o $(BUILD)/examples/$$(basename $$f .c) $$f \
-	    -Ltarget/debug -ltwinguard -Wl,-rpath,$(abspath target/debug) || exit 1; done
-	@touch $@
-
-$(BUILD)/vectors: tests/c/vectors.c tests/c/json.h $(RUST_SOURCES) include/twinguard.h
-	$(CARGO) build --quiet -p twinguard-ffi
-	$(CC) $(CFLAGS_STRICT) -D_POSIX_C_SOURCE=200809L -O1 -g -Iinclude -Itests/c -o $@ $< \
-	  -Ltarget/debug -ltwinguard -Wl,-rpath,$(abspath target/debug) -lm
+$(BUILD)/vectors: tests/c/vectors.c tests/c/json.h $(BUILD)/debug.stamp
+	$(CC) $(CFLAGS_STRICT) -O1 -g -Itests/c $< $(call linked,debug) -lm -o $@
 
 $(BUILD)/bin/cargo-fuzz:
 	$(CARGO) install cargo-fuzz --version 0.13.2 --locked --quiet --root $(BUILD)
