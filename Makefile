@@ -87,6 +87,25 @@ $(BUILD)/hub.stamp: $(RUST_SOURCES)
 	$(CARGO) build --quiet -p twinguard-hub
 	@touch $@
 
+# The C library as a stranger gets it: what the C programs here are linked with.
+$(BUILD)/debug.stamp: $(RUST_SOURCES) include/twinguard.h scripts/install.sh
+	$(CARGO) build --quiet -p twinguard-ffi
+	PREFIX=$(abspath $(BUILD))/debug scripts/install.sh debug
+	@touch $@
+
+$(BUILD)/release.stamp: $(RUST_SOURCES) include/twinguard.h scripts/install.sh
+	$(CARGO) build --quiet --release -p twinguard-ffi
+	PREFIX=$(abspath $(BUILD))/release scripts/install.sh release
+	@touch $@
+
+$(BUILD)/examples.stamp: $(BUILD)/debug.stamp $(wildcard examples/*/*)
+	@mkdir -p $(BUILD)/examples
+	$(CARGO) build --quiet -p twinguard-tests --example quickstart
+	for f in examples/c/*.c; do \
+	  $(CC) $(CFLAGS_STRICT) -O1 -g $$f $(call linked,debug) \
+	    -o $(BUILD)/examples/$$(basename $$f .c) || exit 1; done
+	@touch $@
+
 # A release build of the extension takes the place of the other one until the next make test.
 $(BUILD)/wheel-release.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PY_SOURCES)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(PY) -m maturin develop --quiet --release -m python/Cargo.toml
