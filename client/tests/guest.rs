@@ -1,6 +1,8 @@
 //! A polite guest: what the process looks like while and after the library is at work. Each
 //! scenario runs alone in a child process of its own, because it looks at the whole process.
 
+#[path = "../src/transport/quiet.rs"]
+mod quiet;
 mod support;
 
 use std::fs;
@@ -18,10 +20,20 @@ use twinguard_client::{ErrorKind, State};
 
 const SCENARIOS: &[(&str, fn())] = &[
     ("cycles_leave_descriptors_and_threads_flat", cycles),
+    (
+        "writing_to_a_closed_peer_is_an_error_and_no_signal",
+        the_writer,
+    ),
     ("a_closed_peer_raises_no_sigpipe", sigpipe),
-    ("one_thread_that_sleeps_and_takes_no_signals", one_quiet_thread),
+    (
+        "one_thread_that_sleeps_and_takes_no_signals",
+        one_quiet_thread,
+    ),
     ("descriptors_are_close_on_exec", close_on_exec),
-    ("after_fork_the_child_gets_an_error_and_the_parent_goes_on", forked),
+    (
+        "after_fork_the_child_gets_an_error_and_the_parent_goes_on",
+        forked,
+    ),
     ("dropping_the_client_ends_its_thread", dropped),
 ];
 
@@ -33,12 +45,22 @@ fn main() -> ExitCode {
     }
     let program = std::env::current_exe().unwrap();
     let mut failed = 0;
-    for (scenario, _) in SCENARIOS.iter().filter(|(scenario, _)| scenario.contains(&name)) {
+    for (scenario, _) in SCENARIOS
+        .iter()
+        .filter(|(scenario, _)| scenario.contains(&name))
+    {
         let status = Command::new(&program).arg(scenario).status().unwrap();
-        println!("test {scenario} ... {}", if status.success() { "ok" } else { "FAILED" });
+        println!(
+            "test {scenario} ... {}",
+            if status.success() { "ok" } else { "FAILED" }
+        );
         failed += usize::from(!status.success());
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Descriptor number and what it is.
@@ -46,26 +68,41 @@ fn descriptors() -> Vec<(String, String)> {
     let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
     let links = entries.filter_map(|entry| {
         let target = fs::read_link(entry.path()).ok()?;
-        Some((entry.file_name().into_string().unwrap(), target.to_string_lossy().into_owned()))
+        Some((
+            entry.file_name().into_string().unwrap(),
+            target.to_string_lossy().into_owned(),
+        ))
     });
-    links.filter(|(_, target)| !target.starts_with("/proc/")).collect()
+    links
+        .filter(|(_, target)| !target.starts_with("/proc/"))
+        .collect()
 }
 
 /// Name and directory of each thread of ours.
 fn own_threads() -> Vec<(String, std::path::PathBuf)> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let named = tasks.filter_map(|task| {
-        let name = fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned();
+        let name = fs::read_to_string(task.path().join("comm"))
+            .ok()?
+            .trim()
+            .to_owned();
         Some((name, task.path()))
     });
-    named.filter(|(name, _)| name.starts_with("twinguard")).collect()
+    named
+        .filter(|(name, _)| name.starts_with("twinguard"))
+        .collect()
 }
 
 /// Waits until `done`, because peers and detached threads end when they do.
 fn eventually(what: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + LONG;
     while !done() {
-        assert!(Instant::now() < deadline, "{what}: {:?} {:?}", own_threads(), descriptors());
+        assert!(
+            Instant::now() < deadline,
+            "{what}: {:?} {:?}",
+            own_threads(),
+            descriptors()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -102,10 +139,36 @@ fn cycles() {
     eventually("descriptors", || sockets(descriptors()) <= before);
 }
 
-fn sigpipe() {
+/// As a C program has it; Rust programs ignore the signal from the start.
+fn default_sigpipe() -> SigAction {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: the default action runs no code of ours.
-    unsafe { sigaction(Signal::SIGPIPE, &default) }.unwrap();
+    unsafe { sigaction(Signal::SIGPIPE, &default) }.unwrap()
+}
+
+fn the_writer() {
+    default_sigpipe();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    drop(listener.accept().unwrap());
+    socket.set_nonblocking(true).unwrap();
+    let socket = mio::net::TcpStream::from_std(socket);
+    let parts = [std::io::IoSlice::new(b"one"), std::io::IoSlice::new(b"two")];
+    for kind in ["write_vectored", "write"] {
+        eventually(kind, || {
+            let mut quiet = quiet::Quiet(&socket);
+            let wrote = if kind == "write" {
+                quiet.write(b"one").map(drop)
+            } else {
+                quiet.write_vectored(&parts).map(drop)
+            };
+            wrote.is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        });
+    }
+}
+
+fn sigpipe() {
+    default_sigpipe();
     let ca = Ca::new();
     let (server, twin) = (ca.server("localhost"), Twin::new(json!({})));
     let hub = Peer::start(move |_, socket| {
@@ -122,14 +185,18 @@ fn sigpipe() {
     client.connect().unwrap();
     for round in 0..5 {
         for count in 0..20 {
-            client.set_reported(json!({ "round": round, "count": count })).unwrap();
+            client
+                .set_reported(json!({ "round": round, "count": count }))
+                .unwrap();
         }
         lost(&client);
     }
     client.close(LONG).unwrap();
-    // SAFETY: asks for the action and changes nothing in effect: it was the default.
-    let now = unsafe { sigaction(Signal::SIGPIPE, &default) }.unwrap();
-    assert!(matches!(now.handler(), SigHandler::SigDfl), "the host's disposition is its own");
+    let now = default_sigpipe();
+    assert!(
+        matches!(now.handler(), SigHandler::SigDfl),
+        "the host's disposition is its own"
+    );
 }
 
 fn one_quiet_thread() {
@@ -144,19 +211,31 @@ fn one_quiet_thread() {
     let (name, task) = own_threads().remove(0);
     assert_eq!(name, "twinguard");
     let blocked = status(&task, "SigBlk");
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD, Signal::SIGALRM] {
-        assert!(blocked & (1 << (signal as u32 - 1)) != 0, "{signal} is blocked");
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGCHLD,
+        Signal::SIGALRM,
+    ] {
+        assert!(
+            blocked & (1 << (signal as u32 - 1)) != 0,
+            "{signal} is blocked"
+        );
     }
     // Time enough for any polling to show.
     std::thread::sleep(Duration::from_millis(200));
-    let switches = || {
-        status(&task, "voluntary_ctxt_switches") + status(&task, "nonvoluntary_ctxt_switches")
-    };
+    let switches =
+        || status(&task, "voluntary_ctxt_switches") + status(&task, "nonvoluntary_ctxt_switches");
     let before = switches();
-    let seconds = std::env::var("TWINGUARD_IDLE_SECONDS").ok().and_then(|s| s.parse().ok());
+    let seconds = std::env::var("TWINGUARD_IDLE_SECONDS")
+        .ok()
+        .and_then(|s| s.parse().ok());
     std::thread::sleep(Duration::from_secs(seconds.unwrap_or(3)));
     let woken = switches() - before;
-    println!("wake-ups of the I/O thread in {} s idle: {woken}", seconds.unwrap_or(3));
+    println!(
+        "wake-ups of the I/O thread in {} s idle: {woken}",
+        seconds.unwrap_or(3)
+    );
     assert_eq!(woken, 0, "an idle module does not wake up");
     client.close(LONG).unwrap();
     assert!(own_threads().is_empty(), "close has waited for the thread");
@@ -173,10 +252,18 @@ fn close_on_exec() {
     let ours = descriptors();
     assert!(ours.len() > before.len());
     for (number, target) in ours.iter().filter(|entry| !before.contains(entry)) {
-        let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
-        let line = info.lines().find(|line| line.starts_with("flags:")).unwrap();
+        let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else {
+            continue;
+        };
+        let line = info
+            .lines()
+            .find(|line| line.starts_with("flags:"))
+            .unwrap();
         let flags = u32::from_str_radix(line.split_whitespace().nth(1).unwrap(), 8).unwrap();
-        assert!(flags & 0o2_000_000 != 0, "{number} ({target}) survives exec");
+        assert!(
+            flags & 0o2_000_000 != 0,
+            "{number} ({target}) survives exec"
+        );
     }
     client.close(LONG).unwrap();
 }
@@ -198,7 +285,11 @@ fn forked() {
             ];
             let all = errors.iter().all(|error| error.kind() == ErrorKind::Forked);
             let calm = client.state() == State::Closed && !client.twin().synced;
-            let _ = (client.configuration(), client.statistics(), client.event_fd().as_raw_fd());
+            let _ = (
+                client.configuration(),
+                client.statistics(),
+                client.event_fd().as_raw_fd(),
+            );
             drop(client);
             // SAFETY: ends the child without the destructors of the parent's test.
             unsafe { nix::libc::_exit(i32::from(!(all && calm))) }
