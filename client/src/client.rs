@@ -134,10 +134,7 @@ impl ModuleClient {
         let running = self.wait(timeout, |core| match core.module.state() {
             State::Running => Some(Ok(())),
             State::Closed => Some(Err(closed())),
-            State::Starting if core.life == Life::Idle => {
-                let message = "wait_running: the module has not been asked to connect";
-                Some(Err(Error::new(ErrorKind::WrongState, message)))
-            }
+            State::Starting if core.life == Life::Idle => Some(Err(not_connected("wait_running"))),
             _ => core
                 .progress
                 .refused
@@ -186,15 +183,14 @@ impl ModuleClient {
     ///
     /// # Errors
     /// [`ErrorKind::TwinRead`], [`ErrorKind::Throttled`], or the reason why there is no
-    /// connection, when the hub did not answer; [`ErrorKind::Timeout`]; [`ErrorKind::Closed`].
+    /// connection, when the hub did not answer; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn get_twin(&self, timeout: Duration) -> Result<Twin, Error> {
         refuse_own_thread()?;
-        let refresh = self.engine(|core, now| {
-            if core.is_closed() {
-                Err(closed())
-            } else {
-                Ok(core.module.refresh(now))
-            }
+        let refresh = self.engine(|core, now| match core.life {
+            _ if core.is_closed() => Err(closed()),
+            Life::Idle => Err(not_connected("get_twin")),
+            _ => Ok(core.module.refresh(now)),
         })??;
         let fresh = self.wait(timeout, |core| {
             if core.progress.read >= refresh {
@@ -481,6 +477,13 @@ fn twin(core: &Core) -> Twin {
         reported_version: reported.and_then(|(_, version)| version),
         synced: core.module.synced(),
     }
+}
+
+fn not_connected(call: &str) -> Error {
+    Error::new(
+        ErrorKind::WrongState,
+        format!("{call}: the module has not been asked to connect"),
+    )
 }
 
 fn closed() -> Error {

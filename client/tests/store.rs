@@ -91,7 +91,10 @@ fn what_was_reported_offline_arrives_after_a_restart() {
     let client = running(with_store()).unwrap();
     let deadline = Instant::now() + LONG;
     while twin.lock().unwrap().reported.get("kept") != Some(&json!(true)) {
-        assert!(Instant::now() < deadline, "the document of the run before does not arrive");
+        assert!(
+            Instant::now() < deadline,
+            "the document of the run before does not arrive"
+        );
         client.get_twin(LONG).unwrap();
     }
     client.close(LONG).unwrap();
