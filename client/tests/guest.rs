@@ -11,12 +11,15 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use serde_json::json;
 use support::{Ca, LONG, Peer, Twin, good_hub, lost, packet, running, tls};
-use twinguard_client::{ErrorKind, State};
+use twinguard_client::{ErrorKind, Event, ModuleClient, State, TroubleKind};
 
 const SCENARIOS: &[(&str, fn())] = &[
     ("cycles_leave_descriptors_and_threads_flat", cycles),
@@ -33,6 +36,11 @@ const SCENARIOS: &[(&str, fn())] = &[
     (
         "after_fork_the_child_gets_an_error_and_the_parent_goes_on",
         forked,
+    ),
+    ("a_file_size_limit_is_an_event_and_no_signal", size_limit),
+    (
+        "full_and_read_only_file_systems_are_events",
+        real_file_systems,
     ),
     ("dropping_the_client_ends_its_thread", dropped),
 ];
@@ -307,4 +315,86 @@ fn dropped() {
     let hub = good_hub(&ca, Twin::new(json!({})));
     drop(running(hub.options(&ca)).unwrap());
     eventually("the thread ends", || own_threads().is_empty());
+}
+
+/// The next trouble of the store.
+fn store_trouble(client: &ModuleClient) -> String {
+    support::event_where(client, |event| match event {
+        Event::Trouble(trouble) if trouble.kind == TroubleKind::Store => {
+            Some(trouble.message.clone())
+        }
+        _ => None,
+    })
+}
+
+fn size_limit() {
+    let ca = Ca::new();
+    let hub = good_hub(&ca, Twin::new(json!({ "a": 1 })));
+    let home = tempfile::tempdir().unwrap();
+    let mut options = hub.options(&ca);
+    options.store_directory(home.path().join("module"));
+    let client = options.build().unwrap();
+    // The system's answer to a file that grows too large is SIGXFSZ, which ends the process.
+    setrlimit(Resource::RLIMIT_FSIZE, 64, 64).unwrap();
+    client.connect().unwrap();
+    let message = store_trouble(&client);
+    assert!(message.contains("twin.record.new: write"), "{message}");
+    client.wait_running(LONG).unwrap();
+    client.close(LONG).unwrap();
+    assert!(!home.path().join("module/twin.record.new").exists());
+}
+
+fn real_file_systems() {
+    let (uid, home) = (nix::unistd::geteuid(), tempfile::tempdir().unwrap());
+    let mut flags = CloneFlags::CLONE_NEWNS;
+    if !uid.is_root() {
+        flags |= CloneFlags::CLONE_NEWUSER;
+    }
+    let tmpfs = |flags: MsFlags, data: &str| {
+        mount(Some("tmpfs"), home.path(), Some("tmpfs"), flags, Some(data))
+    };
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let mounted = unshare(flags)
+        .and_then(|()| match uid.is_root() {
+            true => Ok(()),
+            false => fs::write("/proc/self/uid_map", format!("0 {uid} 1"))
+                .map_err(|_| nix::errno::Errno::EPERM),
+        })
+        .and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>))
+        .and_then(|()| tmpfs(MsFlags::empty(), "size=16k,mode=700"));
+    if let Err(e) = mounted {
+        println!("not run: this system lets nobody mount a file system here ({e})");
+        return;
+    }
+    let ca = Ca::new();
+    let twin = Twin::new(json!({ "long": "x".repeat(3_000) }));
+    let hub = good_hub(&ca, twin.clone());
+    let with_store = || {
+        let mut options = hub.options(&ca);
+        options.store_directory(home.path());
+        options
+    };
+    running(with_store()).unwrap().close(LONG).unwrap();
+    let record = fs::read(home.path().join("twin.record")).unwrap();
+
+    fs::write(home.path().join("filler"), vec![0; 64 * 1024]).unwrap_err();
+    twin.lock().unwrap().desired = json!({ "long": "y".repeat(3_500) });
+    let client = running(with_store()).unwrap();
+    let message = store_trouble(&client);
+    assert!(message.contains("twin.record.new"), "{message}");
+    client.close(LONG).unwrap();
+    assert_eq!(fs::read(home.path().join("twin.record")).unwrap(), record);
+
+    tmpfs(MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, "").unwrap();
+    let client = with_store().build().unwrap();
+    assert_eq!(
+        client.twin().desired["long"],
+        json!("x".repeat(3_000)),
+        "it can be read"
+    );
+    client.connect().unwrap();
+    let message = store_trouble(&client);
+    assert!(message.contains("Read-only"), "{message}");
+    client.wait_running(LONG).unwrap();
+    client.close(LONG).unwrap();
 }
