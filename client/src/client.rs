@@ -134,10 +134,7 @@ impl ModuleClient {
         let running = self.wait(timeout, |core| match core.module.state() {
             State::Running => Some(Ok(())),
             State::Closed => Some(Err(closed())),
-            State::Starting if core.life == Life::Idle => {
-                let message = "wait_running: the module has not been asked to connect";
-                Some(Err(Error::new(ErrorKind::WrongState, message)))
-            }
+            State::Starting if core.life == Life::Idle => Some(Err(not_connected())),
             _ => core
                 .progress
                 .refused
@@ -186,7 +183,8 @@ impl ModuleClient {
     ///
     /// # Errors
     /// [`ErrorKind::TwinRead`], [`ErrorKind::Throttled`], or the reason why there is no
-    /// connection, when the hub did not answer; [`ErrorKind::Timeout`]; [`ErrorKind::Closed`].
+    /// connection, when the hub did not answer; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn get_twin(&self, timeout: Duration) -> Result<Twin, Error> {
         refuse_own_thread()?;
         let read = self.engine(|core, now| core.read_twin(now))??;
@@ -198,7 +196,7 @@ impl ModuleClient {
     /// this number gives it.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn request_twin(&self) -> Result<u64, Error> {
         self.engine(|core, now| {
             let read = core.read_twin(now)?;
@@ -497,6 +495,11 @@ fn twin(core: &Core) -> Twin {
         reported_version: reported.and_then(|(_, version)| version),
         synced: core.module.synced(),
     }
+}
+
+fn not_connected() -> Error {
+    let text = "wait_running: the module has not been asked to connect";
+    Error::new(ErrorKind::WrongState, text)
 }
 
 fn closed() -> Error {

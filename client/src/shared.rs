@@ -239,6 +239,10 @@ impl Core {
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the module is closed"));
         }
+        if self.life == Life::Idle {
+            let text = "get_twin: the module has not been asked to connect";
+            return Err(Error::new(ErrorKind::WrongState, text));
+        }
         Ok(self.module.refresh(now))
     }
 
