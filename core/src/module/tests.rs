@@ -291,3 +291,81 @@ fn closing_at_any_time_says_goodbye_and_nothing_else() {
         assert!(actions(&mut module).is_empty());
     }
 }
+
+/// The read was answered by the hub before it took the patch, and arrives after the patch's answer.
+/// Taking it for what the hub has would lose the difference to the next document.
+#[test]
+fn a_read_overtaken_by_a_patch_says_nothing_about_the_reported_section() {
+    for patch_first in [false, true] {
+        let mut module = module_without_section();
+        let connection = running(&mut module);
+        let (mut read, mut patch) = (None, None);
+        for step in [patch_first, !patch_first] {
+            if step {
+                module.set_reported(at(10), json!({"a": 1})).unwrap();
+                patch = rid(&mut module);
+            } else {
+                module.refresh(at(10));
+                read = rid(&mut module);
+            }
+        }
+        let taken = format!("$iothub/twin/res/204/?$rid={}&$version=2", patch.unwrap());
+        module.handle(at(20), Input::Message { connection, topic: &taken, payload: b"" });
+        let old = format!("$iothub/twin/res/200/?$rid={}", read.unwrap());
+        module.handle(at(21), Input::Message { connection, topic: &old, payload: EMPTY_TWIN });
+        module.set_reported(at(30), json!({})).unwrap();
+        let sent = actions(&mut module);
+        assert!(
+            sent.iter().any(
+                |a| matches!(a, Action::Publish { payload, .. } if payload == br#"{"a":null}"#)
+            ),
+            "{sent:?}"
+        );
+    }
+}
+
+/// A patch that timed out is answered after all, and after the read that was to find out.
+#[test]
+fn the_late_answer_to_a_patch_makes_the_hub_be_read_again() {
+    let mut module = module_without_section();
+    let connection = running(&mut module);
+    module.set_reported(at(10), json!({"a": 1})).unwrap();
+    let patch = rid(&mut module).unwrap();
+    module.handle_timeout(at(20_010));
+    let read = rid(&mut module).unwrap();
+    module.set_reported(at(20_011), json!({})).unwrap();
+    let answer = format!("$iothub/twin/res/200/?$rid={read}");
+    module.handle(at(20_020), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
+    assert_eq!(rid(&mut module), None, "as far as anyone can tell, all is well");
+    let late = format!("$iothub/twin/res/204/?$rid={patch}&$version=2");
+    module.handle(at(20_030), Input::Message { connection, topic: &late, payload: b"" });
+    assert!(rid(&mut module).is_some(), "a read");
+    module.handle(at(20_040), Input::Message { connection, topic: &late, payload: b"" });
+    assert_eq!(rid(&mut module), None, "once");
+}
+
+const EMPTY_TWIN: &[u8] = br#"{"desired":{"$version":1},"reported":{"$version":1}}"#;
+
+fn module_without_section() -> Module {
+    let mut options = ModuleOptions::new(module().identity, Authentication::Key, 1);
+    options.report_configuration = false;
+    Module::new(options, at(0)).unwrap()
+}
+
+fn running(module: &mut Module) -> ConnectionId {
+    let (connection, topic) = reading(module);
+    let rid = topic.rsplit('=').next().unwrap();
+    let answer = format!("$iothub/twin/res/200/?$rid={rid}");
+    module.handle(at(3), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
+    assert_eq!(module.state(), State::Running);
+    actions(module);
+    connection
+}
+
+/// The request id of the request that is to be sent now.
+fn rid(module: &mut Module) -> Option<String> {
+    actions(module).iter().find_map(|action| match action {
+        Action::Publish { topic, .. } => topic.rsplit('=').next().map(str::to_owned),
+        _ => None,
+    })
+}
