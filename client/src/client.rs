@@ -61,7 +61,9 @@ pub struct Twin {
 
 impl std::fmt::Debug for ModuleClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ModuleClient").field("state", &self.state()).finish_non_exhaustive()
+        f.debug_struct("ModuleClient")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,8 +92,17 @@ impl ModuleClient {
         let shared = Shared::new(runtime.next_key(), module, queue, Saver::new(store), log)?;
         let runtime = Mutex::new(Some(runtime));
         let pid = std::process::id();
-        let inner = Inner { shared, runtime, tls, signing_key, first_evaluation, pid };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            shared,
+            runtime,
+            tls,
+            signing_key,
+            first_evaluation,
+            pid,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Starts to connect, and to stay connected; returns at once. Further calls do nothing.
@@ -123,11 +134,12 @@ impl ModuleClient {
         let running = self.wait(timeout, |core| match core.module.state() {
             State::Running => Some(Ok(())),
             State::Closed => Some(Err(closed())),
-            State::Starting if core.life == Life::Idle => {
-                let message = "wait_running: the module has not been asked to connect";
-                Some(Err(Error::new(ErrorKind::WrongState, message)))
-            }
-            _ => core.progress.refused.as_ref().map(|trouble| Err(Error::from_trouble(trouble))),
+            State::Starting if core.life == Life::Idle => Some(Err(not_connected("wait_running"))),
+            _ => core
+                .progress
+                .refused
+                .as_ref()
+                .map(|trouble| Err(Error::from_trouble(trouble))),
         })?;
         running.ok_or_else(|| self.not_in_time("wait_running", timeout))
     }
@@ -171,11 +183,14 @@ impl ModuleClient {
     ///
     /// # Errors
     /// [`ErrorKind::TwinRead`], [`ErrorKind::Throttled`], or the reason why there is no
-    /// connection, when the hub did not answer; [`ErrorKind::Timeout`]; [`ErrorKind::Closed`].
+    /// connection, when the hub did not answer; [`ErrorKind::Timeout`];
+    /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn get_twin(&self, timeout: Duration) -> Result<Twin, Error> {
         refuse_own_thread()?;
-        let refresh = self.engine(|core, now| {
-            if core.is_closed() { Err(closed()) } else { Ok(core.module.refresh(now)) }
+        let refresh = self.engine(|core, now| match core.life {
+            _ if core.is_closed() => Err(closed()),
+            Life::Idle => Err(not_connected("get_twin")),
+            _ => Ok(core.module.refresh(now)),
         })??;
         let fresh = self.wait(timeout, |core| {
             if core.progress.read >= refresh {
@@ -195,7 +210,10 @@ impl ModuleClient {
     /// The last reading of the agent configuration: what is in force, and what became of each
     /// property. A stored configuration is there from the start.
     pub fn configuration(&self) -> Arc<Evaluation> {
-        self.look(|core| core.module.evaluation().clone(), || self.inner.first_evaluation.clone())
+        self.look(
+            |core| core.module.evaluation().clone(),
+            || self.inner.first_evaluation.clone(),
+        )
     }
 
     /// Wants the reported section of the host to be this document, whole; what is not in it
@@ -226,11 +244,7 @@ impl ModuleClient {
     /// # Errors
     /// [`ErrorKind::ReportedRefused`] with the hub's words; [`ErrorKind::InvalidArgument`] for a
     /// generation that was never given; [`ErrorKind::Timeout`]; [`ErrorKind::Closed`].
-    pub fn wait_reported(
-        &self,
-        generation: u64,
-        timeout: Duration,
-    ) -> Result<Option<u64>, Error> {
+    pub fn wait_reported(&self, generation: u64, timeout: Duration) -> Result<Option<u64>, Error> {
         let taken = self.wait(timeout, |core| {
             let progress = &core.progress;
             match (&progress.acknowledged, &progress.reported_refused) {
@@ -253,7 +267,11 @@ impl ModuleClient {
 
     /// What the module has done so far, in numbers. All zero after `fork` and after a panic.
     pub fn statistics(&self) -> Statistics {
-        let saved = if self.is_forked() { 0 } else { self.inner.shared.saver.saved() };
+        let saved = if self.is_forked() {
+            0
+        } else {
+            self.inner.shared.saver.saved()
+        };
         self.look(
             |core| Statistics {
                 events_merged: core.queue.merged(),
@@ -283,11 +301,17 @@ impl ModuleClient {
         if matches!(&closed, Err(e) if e.kind() == ErrorKind::Forked) {
             return closed;
         }
-        let gone = self.inner.shared.wait(timeout, |core| {
-            (core.life == Life::Gone).then_some(Ok(()))
-        });
+        let gone = self
+            .inner
+            .shared
+            .wait(timeout, |core| (core.life == Life::Gone).then_some(Ok(())));
         let saved = self.inner.shared.saver.close(deadline);
-        let runtime = self.inner.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let runtime = self
+            .inner
+            .runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(runtime) = runtime {
             runtime.release(deadline);
         }
@@ -302,7 +326,7 @@ impl ModuleClient {
         &self,
         report: impl FnOnce(&mut Module, Now) -> Result<u64, LimitError>,
     ) -> Result<u64, Error> {
-        let reported = self.engine(|core, now| {
+        self.engine(|core, now| {
             if core.is_closed() {
                 return Err(closed());
             }
@@ -312,8 +336,7 @@ impl ModuleClient {
             })?;
             core.progress.generation = core.progress.generation.max(generation);
             Ok(generation)
-        })?;
-        reported
+        })?
     }
 
     /// A call of the engine; the I/O thread then carries out what it led to.
@@ -339,7 +362,11 @@ impl ModuleClient {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Core) -> T, otherwise: impl FnOnce() -> T) -> T {
-        if self.is_forked() { otherwise() } else { self.inner.shared.look(look, otherwise) }
+        if self.is_forked() {
+            otherwise()
+        } else {
+            self.inner.shared.look(look, otherwise)
+        }
     }
 
     fn attach(&self) -> Result<(), Error> {
@@ -368,7 +395,10 @@ impl ModuleClient {
     fn not_in_time(&self, call: &str, timeout: Duration) -> Error {
         let trouble = self.look(|core| core.progress.last_trouble.clone(), || None);
         let why = trouble.map_or_else(String::new, |t| format!("; last trouble: {}", t.message));
-        Error::new(ErrorKind::Timeout, format!("{call}: not within {timeout:?}{why}"))
+        Error::new(
+            ErrorKind::Timeout,
+            format!("{call}: not within {timeout:?}{why}"),
+        )
     }
 }
 
@@ -376,7 +406,10 @@ impl Inner {
     /// Closes the engine; whoever carries out its actions then finishes.
     fn begin_close(&self) -> Result<(), Error> {
         if self.pid != std::process::id() {
-            return Err(Error::new(ErrorKind::Forked, "the client belongs to the process before"));
+            return Err(Error::new(
+                ErrorKind::Forked,
+                "the client belongs to the process before",
+            ));
         }
         let now = sys::now();
         let attached = self.shared.with(|core| {
@@ -419,7 +452,10 @@ fn restore(
     let trouble = match store.load() {
         Ok(None) => None,
         Ok(Some(record)) => module.restore(&record).err().map(|refused| {
-            let kept = store.set_aside().err().map_or_else(String::new, |e| format!("; {e}"));
+            let kept = store
+                .set_aside()
+                .err()
+                .map_or_else(String::new, |e| format!("; {e}"));
             format!("stored {refused}{kept}")
         }),
         Err(e) => Some(e.to_string()),
@@ -441,6 +477,13 @@ fn twin(core: &Core) -> Twin {
         reported_version: reported.and_then(|(_, version)| version),
         synced: core.module.synced(),
     }
+}
+
+fn not_connected(call: &str) -> Error {
+    Error::new(
+        ErrorKind::WrongState,
+        format!("{call}: the module has not been asked to connect"),
+    )
 }
 
 fn closed() -> Error {

@@ -26,7 +26,10 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, waiting: HashMap::new() }
+        Self {
+            mailbox,
+            waiting: HashMap::new(),
+        }
     }
 
     /// The addresses at once when `host` is an address itself; otherwise they come later, in a
@@ -68,5 +71,8 @@ fn start(endpoint: Endpoint, mailbox: Arc<Mailbox>) -> std::io::Result<()> {
         };
         mailbox.post(Command::Resolved { endpoint, result });
     };
-    thread::Builder::new().name("twinguard-dns".into()).spawn(look_up).map(drop)
+    thread::Builder::new()
+        .name("twinguard-dns".into())
+        .spawn(look_up)
+        .map(drop)
 }

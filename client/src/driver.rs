@@ -39,8 +39,17 @@ pub(crate) struct Turn {
 impl Driver {
     pub(crate) fn new(attach: Attach) -> Self {
         let transport = Box::new(Native::new(attach.tls));
-        let Attach { shared, signing_key, .. } = attach;
-        Self { shared, transport, timer_ms: None, signing_key }
+        let Attach {
+            shared,
+            signing_key,
+            ..
+        } = attach;
+        Self {
+            shared,
+            transport,
+            timer_ms: None,
+            signing_key,
+        }
     }
 
     /// Goes on until nothing is left to do, or others should have their turn.
@@ -60,8 +69,13 @@ impl Driver {
             })?;
             let slots = Slots(shared.key);
             let log = &shared.log;
-            let mut context =
-                Context { registry, resolver: &mut *resolver, slots, now_ms: now.mono_ms, log };
+            let mut context = Context {
+                registry,
+                resolver: &mut *resolver,
+                slots,
+                now_ms: now.mono_ms,
+                log,
+            };
             let mut fed = !actions.is_empty();
             for action in actions {
                 self.act(&mut context, action);
@@ -77,10 +91,16 @@ impl Driver {
             // What was fed may have led to actions.
             more = true;
         }
-        let (over, engine) =
-            shared.with(|core| (core.is_closed(), core.module.next_deadline()))?;
-        let deadline_ms = [engine, self.transport.deadline()].into_iter().flatten().min();
-        Ok(Turn { more, deadline_ms, over: over && !more })
+        let (over, engine) = shared.with(|core| (core.is_closed(), core.module.next_deadline()))?;
+        let deadline_ms = [engine, self.transport.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        Ok(Turn {
+            more,
+            deadline_ms,
+            over: over && !more,
+        })
     }
 
     fn act(&mut self, context: &mut Context<'_>, action: Action) {
@@ -100,7 +120,9 @@ impl Driver {
 
     /// Closes the descriptors, then lets the waiting calls go.
     pub(crate) fn end(self) {
-        let Self { shared, transport, .. } = self;
+        let Self {
+            shared, transport, ..
+        } = self;
         let traffic = transport.traffic();
         drop(transport);
         // Of an unusable module nobody expects anything but errors.

@@ -153,7 +153,12 @@ struct Inner {
 impl Error {
     /// An error of a kind, with one line that says what, where and what was expected.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), pointer: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            pointer: None,
+            source: None,
+        }))
     }
 
     /// The same, about the place in a JSON document that `pointer` (RFC 6901) names.
@@ -268,7 +273,11 @@ mod tests {
         assert_eq!(codes.len(), ErrorKind::ALL.len());
         assert_eq!(names.len(), ErrorKind::ALL.len());
         assert!(codes.iter().all(|code| *code < 0));
-        assert!(ErrorKind::ALL.iter().all(|kind| !kind.text().contains('\n')));
+        assert!(
+            ErrorKind::ALL
+                .iter()
+                .all(|kind| !kind.text().contains('\n'))
+        );
     }
 
     #[test]
@@ -278,7 +287,10 @@ mod tests {
             .with_source(cause)
             .with_pointer("/a");
         assert_eq!(error.to_string(), "twin.record: write: disk on fire");
-        assert_eq!(StdError::source(&error).map(ToString::to_string), Some("disk on fire".into()));
+        assert_eq!(
+            StdError::source(&error).map(ToString::to_string),
+            Some("disk on fire".into())
+        );
         assert_eq!((error.code(), error.pointer()), (-500, Some("/a")));
         assert!(error.is_retryable());
     }

@@ -52,9 +52,12 @@ pub(crate) struct Logger {
 
 impl Logger {
     pub(crate) fn new(sink: Option<(LogLevel, Arc<dyn LogSink>)>, module: &str) -> Self {
-        let (level, sink) =
-            sink.map_or((0, None), |(level, sink)| (level as i32, Some(sink)));
-        Self { level, sink, module: module.into() }
+        let (level, sink) = sink.map_or((0, None), |(level, sink)| (level as i32, Some(sink)));
+        Self {
+            level,
+            sink,
+            module: module.into(),
+        }
     }
 
     pub(crate) fn log(&self, level: LogLevel, target: &'static str, text: fmt::Arguments<'_>) {
@@ -63,7 +66,12 @@ impl Logger {
         }
         if let Some(sink) = &self.sink {
             let message = text.to_string();
-            sink.log(&LogRecord { level, target, module: &self.module, message: &message });
+            sink.log(&LogRecord {
+                level,
+                target,
+                module: &self.module,
+                message: &message,
+            });
         }
     }
 }

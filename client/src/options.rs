@@ -41,7 +41,9 @@ enum StoreChoice {
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let identity = &self.connection.identity;
-        f.debug_struct("ClientOptions").field("identity", identity).finish_non_exhaustive()
+        f.debug_struct("ClientOptions")
+            .field("identity", identity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -60,7 +60,10 @@ pub(crate) struct Mailbox {
 pub(crate) enum Command {
     Attach(Box<Attach>),
     Kick(ModuleKey),
-    Resolved { endpoint: Endpoint, result: Resolved },
+    Resolved {
+        endpoint: Endpoint,
+        result: Resolved,
+    },
     HandlesGone,
 }
 
@@ -76,7 +79,9 @@ const ALARM: Token = Token(usize::MAX - 1);
 
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("threads", &self.thread_count()).finish()
+        f.debug_struct("Runtime")
+            .field("threads", &self.thread_count())
+            .finish()
     }
 }
 
@@ -92,7 +97,13 @@ impl Runtime {
         let mailbox = io.mailbox.clone();
         let thread = Mutex::new(Thread::Waiting(Box::new(io)));
         let pid = std::process::id();
-        Ok(Self { inner: Arc::new(Inner { mailbox, thread, pid }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                mailbox,
+                thread,
+                pid,
+            }),
+        })
     }
 
     /// How many I/O threads this runtime has now: none or one.
@@ -113,9 +124,16 @@ impl Runtime {
         let mut thread = lock(&self.inner.thread);
         if let Thread::Waiting(_) = *thread {
             let Thread::Waiting(io) = std::mem::replace(&mut *thread, Thread::Gone) else {
-                return Err(Error::new(ErrorKind::Internal, "the I/O thread changed its state"));
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    "the I/O thread changed its state",
+                ));
             };
             *thread = Thread::Running(start(io)?);
+        }
+        if !self.inner.mailbox.alive.load(Ordering::Acquire) {
+            let message = "the I/O thread of this runtime has ended; make another runtime";
+            return Err(Error::new(ErrorKind::Resources, message));
         }
         self.inner.mailbox.post(Command::Attach(Box::new(attach)));
         Ok(())
@@ -124,9 +142,13 @@ impl Runtime {
     /// Gives up this handle. The last one waits for the end of the thread, until `deadline`; a
     /// thread that takes longer ends by itself.
     pub(crate) fn release(self, deadline: Instant) {
-        let Some(inner) = Arc::into_inner(self.inner) else { return };
+        let Some(inner) = Arc::into_inner(self.inner) else {
+            return;
+        };
         let thread = std::mem::replace(&mut *lock(&inner.thread), Thread::Gone);
-        let Thread::Running(thread) = thread else { return };
+        let Thread::Running(thread) = thread else {
+            return;
+        };
         let mailbox = inner.mailbox.clone();
         drop(inner);
         if mailbox.wait_for_end(deadline) {
@@ -169,7 +191,9 @@ impl Mailbox {
     fn wait_for_end(&self, deadline: Instant) -> bool {
         let ended = lock(&self.ended);
         let left = deadline.saturating_duration_since(Instant::now());
-        let waited = self.ended_changed.wait_timeout_while(ended, left, |ended| !*ended);
+        let waited = self
+            .ended_changed
+            .wait_timeout_while(ended, left, |ended| !*ended);
         waited.is_ok_and(|(ended, _)| *ended)
     }
 
@@ -182,13 +206,19 @@ impl Mailbox {
 
 /// No code that can panic runs under these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn start(io: Box<IoThread>) -> Result<JoinHandle<()>, Error> {
     let mailbox = io.mailbox.clone();
     mailbox.alive.store(true, Ordering::Release);
-    let spawn = || thread::Builder::new().name("twinguard".into()).spawn(move || io.run());
+    let spawn = || {
+        thread::Builder::new()
+            .name("twinguard".into())
+            .spawn(move || io.run())
+    };
     let spawned = sys::with_signals_blocked(spawn).map_err(io::Error::from);
     spawned.and_then(|thread| thread).map_err(|e| {
         mailbox.end();
@@ -215,7 +245,8 @@ impl IoThread {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let alarm = Alarm::new()?;
-        poll.registry().register(&mut SourceFd(&alarm.raw()), ALARM, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut SourceFd(&alarm.raw()), ALARM, Interest::READABLE)?;
         let mailbox = Arc::new(Mailbox {
             commands: Mutex::new(Vec::new()),
             waker,
@@ -338,12 +369,18 @@ impl IoThread {
     }
 
     fn turn(&mut self, key: ModuleKey) {
-        let Some(driver) = self.drivers.get_mut(&key) else { return };
+        let Some(driver) = self.drivers.get_mut(&key) else {
+            return;
+        };
         let (registry, resolver) = (self.poll.registry(), &mut self.resolver);
         // One module's panic is the end of that module, not of its neighbours.
         let turn = catch_unwind(AssertUnwindSafe(|| driver.turn(registry, resolver)));
         let deadline = match turn {
-            Ok(Ok(Turn { more, deadline_ms, over: false })) => {
+            Ok(Ok(Turn {
+                more,
+                deadline_ms,
+                over: false,
+            })) => {
                 if more {
                     self.due.insert(key);
                 }
@@ -352,7 +389,10 @@ impl IoThread {
             Ok(Ok(_)) => return self.remove(key),
             Ok(Err(_)) | Err(_) => {
                 driver.shared.fail();
-                driver.shared.log.log(LogLevel::Error, "client", format_args!("dropped: a panic"));
+                driver
+                    .shared
+                    .log
+                    .log(LogLevel::Error, "client", format_args!("dropped: a panic"));
                 return self.remove(key);
             }
         };

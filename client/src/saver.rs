@@ -31,7 +31,13 @@ struct State {
 
 impl Saver {
     pub(crate) fn new(store: Option<Box<dyn Store>>) -> Self {
-        Self { state: Mutex::new(State { store, ..State::default() }), idle: Condvar::new() }
+        Self {
+            state: Mutex::new(State {
+                store,
+                ..State::default()
+            }),
+            idle: Condvar::new(),
+        }
     }
 
     /// Records saved so far.
@@ -55,7 +61,9 @@ impl Saver {
         state.waiting = Some(record);
         let saver = shared.clone();
         let spawn = || {
-            thread::Builder::new().name("twinguard-store".into()).spawn(move || run(&saver))
+            thread::Builder::new()
+                .name("twinguard-store".into())
+                .spawn(move || run(&saver))
         };
         let spawned = sys::with_signals_blocked(spawn).map_err(std::io::Error::from);
         let started = spawned.and_then(|thread| thread);
@@ -85,14 +93,19 @@ impl Saver {
 
     /// Nothing that can panic happens under this lock.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 fn run(shared: &Arc<Shared>) {
     mark_own_thread();
     let mut state = shared.saver.lock();
-    while let (Some(record), Some(mut store)) = (state.waiting.take(), state.store.take()) {
+    while let Some(record) = state.waiting.take() {
+        let Some(mut store) = state.store.take() else {
+            break;
+        };
         drop(state);
         let saved = catch_unwind(AssertUnwindSafe(|| store.save(&record)));
         let failed = match saved {

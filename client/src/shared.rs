@@ -170,7 +170,11 @@ impl Shared {
             if left.is_zero() {
                 return Ok(None);
             }
-            core = self.changed.wait_timeout(core, left).map_err(|_| poisoned())?.0;
+            core = self
+                .changed
+                .wait_timeout(core, left)
+                .map_err(|_| poisoned())?
+                .0;
         }
     }
 
@@ -205,7 +209,11 @@ impl Shared {
 
     fn lock(&self) -> Result<MutexGuard<'_, Core>, Error> {
         let core = self.core.lock().map_err(|_| poisoned())?;
-        if self.failed.load(Ordering::Acquire) { Err(poisoned()) } else { Ok(core) }
+        if self.failed.load(Ordering::Acquire) {
+            Err(poisoned())
+        } else {
+            Ok(core)
+        }
     }
 }
 
@@ -258,7 +266,10 @@ impl Progress {
     }
 
     fn trouble(&mut self, trouble: &Trouble) {
-        if matches!(trouble.kind, TroubleKind::Unauthorized | TroubleKind::TokenExpired) {
+        if matches!(
+            trouble.kind,
+            TroubleKind::Unauthorized | TroubleKind::TokenExpired
+        ) {
             self.refused = Some(trouble.clone());
         }
         self.last_trouble = Some(trouble.clone());
@@ -266,10 +277,17 @@ impl Progress {
 
     fn reported(&mut self, outcome: &ReportedOutcome) {
         match outcome {
-            ReportedOutcome::Acknowledged { generation, version } => {
+            ReportedOutcome::Acknowledged {
+                generation,
+                version,
+            } => {
                 self.acknowledged = Some((*generation, *version));
             }
-            ReportedOutcome::Refused { generation, status, message } => {
+            ReportedOutcome::Refused {
+                generation,
+                status,
+                message,
+            } => {
                 self.reported_refused = Some((*generation, *status, message.clone()));
             }
             _ => {}
@@ -287,25 +305,43 @@ impl Progress {
 /// What the log says about an event; never the content of a document.
 fn line(event: &Event) -> Option<(LogLevel, String)> {
     Some(match event {
-        Event::State(StateChange { state, trouble, retry_in_ms, .. }) => {
-            let why = trouble.as_ref().map_or_else(String::new, |t| format!(": {}", t.message));
+        Event::State(StateChange {
+            state,
+            trouble,
+            retry_in_ms,
+            ..
+        }) => {
+            let why = trouble
+                .as_ref()
+                .map_or_else(String::new, |t| format!(": {}", t.message));
             let next = retry_in_ms.map_or_else(String::new, |ms| format!(", next try in {ms} ms"));
-            let level = if trouble.is_some() { LogLevel::Warn } else { LogLevel::Info };
+            let level = if trouble.is_some() {
+                LogLevel::Warn
+            } else {
+                LogLevel::Info
+            };
             (level, format!("{state:?}{why}{next}"))
         }
         Event::Desired(change) => {
-            let version = change.version.map_or_else(|| "?".to_owned(), |v| v.to_string());
+            let version = change
+                .version
+                .map_or_else(|| "?".to_owned(), |v| v.to_string());
             (LogLevel::Info, format!("desired version {version}"))
         }
-        Event::Configuration(evaluation) => {
-            (LogLevel::Info, format!("configuration {}", evaluation.state.as_str()))
-        }
-        Event::Reported(ReportedOutcome::Acknowledged { generation, .. }) => {
-            (LogLevel::Debug, format!("reported generation {generation} is at the hub"))
-        }
-        Event::Reported(ReportedOutcome::Refused { generation, status, .. }) => {
-            (LogLevel::Warn, format!("reported generation {generation} refused with {status}"))
-        }
+        Event::Configuration(evaluation) => (
+            LogLevel::Info,
+            format!("configuration {}", evaluation.state.as_str()),
+        ),
+        Event::Reported(ReportedOutcome::Acknowledged { generation, .. }) => (
+            LogLevel::Debug,
+            format!("reported generation {generation} is at the hub"),
+        ),
+        Event::Reported(ReportedOutcome::Refused {
+            generation, status, ..
+        }) => (
+            LogLevel::Warn,
+            format!("reported generation {generation} refused with {status}"),
+        ),
         Event::Trouble(trouble) => (LogLevel::Warn, trouble.message.clone()),
         _ => return None,
     })
@@ -319,7 +355,10 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
 }
 
 pub(crate) fn poisoned() -> Error {
-    Error::new(ErrorKind::Poisoned, "the module is unusable after a panic; make another client")
+    Error::new(
+        ErrorKind::Poisoned,
+        "the module is unusable after a panic; make another client",
+    )
 }
 
 thread_local! {

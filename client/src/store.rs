@@ -63,7 +63,11 @@ pub struct StoreError {
 impl StoreError {
     /// An error with its line.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// The kind.
@@ -74,13 +78,19 @@ impl StoreError {
     /// The answer of the system to one step on one path.
     fn system(path: &Path, step: &str, source: io::Error) -> Self {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => StoreErrorKind::Full,
             io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly,
             io::ErrorKind::PermissionDenied => StoreErrorKind::Permissions,
             _ => StoreErrorKind::Io,
         };
         let message = format!("{}: {step}: {source}", path.display());
-        Self { kind, message, source: Some(source) }
+        Self {
+            kind,
+            message,
+            source: Some(source),
+        }
     }
 }
 
@@ -130,10 +140,16 @@ impl FileStore {
             let message = "store directory: the path is empty";
             return Err(StoreError::new(StoreErrorKind::Io, message));
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory);
         made.map_err(|e| StoreError::system(&directory, "make the directory", e))?;
         check_directory(&directory)?;
-        let mut store = Self { directory, lock: None };
+        let mut store = Self {
+            directory,
+            lock: None,
+        };
         match store.take_lock() {
             Err(e) if !matches!(e.kind, StoreErrorKind::ReadOnly | StoreErrorKind::Full) => Err(e),
             _ => Ok(store),
@@ -145,7 +161,11 @@ impl FileStore {
             return Ok(());
         }
         let path = self.directory.join("lock");
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path);
         let file = file.map_err(|e| StoreError::system(&path, "open", e))?;
         match file.try_lock() {
             Ok(()) => self.lock = Some(file),
@@ -205,7 +225,10 @@ impl Store for FileStore {
         let path = self.path();
         let bytes = encode(record).ok_or_else(|| {
             let text = format!("{}: a record of {} bytes", path.display(), record.len());
-            StoreError::new(StoreErrorKind::Full, format!("{text}, at most {MAX_RECORD_BYTES}"))
+            StoreError::new(
+                StoreErrorKind::Full,
+                format!("{text}, at most {MAX_RECORD_BYTES}"),
+            )
         })?;
         let new = self.directory.join(format!("{RECORD}.new"));
         write_synced(&new, &bytes).inspect_err(|_| {
@@ -238,17 +261,26 @@ fn check_directory(directory: &Path) -> Result<(), StoreError> {
     }
     let own = nix::unistd::geteuid().as_raw();
     if metadata.uid() != own {
-        return refuse(format!("belongs to user {}, expected {own}", metadata.uid()));
+        return refuse(format!(
+            "belongs to user {}, expected {own}",
+            metadata.uid()
+        ));
     }
     Ok(())
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
     let mut file = file.map_err(|e| StoreError::system(path, "open", e))?;
-    file.write_all(bytes).map_err(|e| StoreError::system(path, "write", e))?;
-    file.sync_all().map_err(|e| StoreError::system(path, "sync", e))
+    file.write_all(bytes)
+        .map_err(|e| StoreError::system(path, "write", e))?;
+    file.sync_all()
+        .map_err(|e| StoreError::system(path, "sync", e))
 }
 
 /// Header and record; `None` when the record is too large.

@@ -24,7 +24,10 @@ fn what_is_saved_is_loaded_also_by_the_next_run() {
     let mut store = FileStore::open(&path).unwrap();
     assert_eq!(store.load().unwrap().as_deref(), Some(&b"two"[..]));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-    assert_eq!(fs::metadata(path.join(RECORD)).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(path.join(RECORD)).unwrap().mode() & 0o777,
+        0o600
+    );
     assert!(!path.join("twin.record.new").exists());
 }
 
@@ -37,7 +40,10 @@ fn an_empty_record_and_the_largest_come_back_and_a_larger_is_refused() {
         assert_eq!(store.load().unwrap(), Some(record));
     }
     let before = store.load().unwrap();
-    assert_eq!(kind_of(store.save(&vec![7; MAX_RECORD_BYTES + 1])), StoreErrorKind::Full);
+    assert_eq!(
+        kind_of(store.save(&vec![7; MAX_RECORD_BYTES + 1])),
+        StoreErrorKind::Full
+    );
     assert_eq!(store.load().unwrap(), before);
 }
 
@@ -50,9 +56,16 @@ fn a_file_torn_at_any_byte_is_named_and_kept() {
     for length in 0..whole.len() {
         fs::write(store.path(), &whole[..length]).unwrap();
         let error = store.load().unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Torn, "cut at {length}: {error}");
+        assert_eq!(
+            error.kind(),
+            StoreErrorKind::Torn,
+            "cut at {length}: {error}"
+        );
         assert_eq!(fs::read(&aside).unwrap(), whole[..length]);
-        assert!(store.load().unwrap().is_none(), "the torn file is out of the way");
+        assert!(
+            store.load().unwrap().is_none(),
+            "the torn file is out of the way"
+        );
     }
 }
 
@@ -89,7 +102,10 @@ fn foreign_and_newer_files_are_named_and_kept() {
     let error = store.load().unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Version);
     assert!(error.to_string().contains("format 2"), "{error}");
-    assert_eq!(fs::read(home.path().join("twin.record.newer")).unwrap(), newer);
+    assert_eq!(
+        fs::read(home.path().join("twin.record.newer")).unwrap(),
+        newer
+    );
     store.save(b"mine").unwrap();
     assert_eq!(store.load().unwrap().as_deref(), Some(&b"mine"[..]));
 }
@@ -101,7 +117,10 @@ fn a_directory_that_others_may_enter_is_refused() {
         fs::set_permissions(home.path(), fs::Permissions::from_mode(mode)).unwrap();
         let error = FileStore::open(home.path()).unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Permissions);
-        assert!(error.to_string().contains(&format!("{mode:04o}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("{mode:04o}")),
+            "{error}"
+        );
     }
 }
 
@@ -122,7 +141,12 @@ fn two_clients_do_not_share_a_directory() {
     let first = FileStore::open(home.path()).unwrap();
     let error = FileStore::open(home.path()).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Locked);
-    assert!(error.to_string().contains(&home.path().display().to_string()), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&home.path().display().to_string()),
+        "{error}"
+    );
     drop(first);
     FileStore::open(home.path()).unwrap();
 }
@@ -150,6 +174,9 @@ fn answers_of_the_system_have_their_own_kinds() {
     ] {
         let error = StoreError::system(path, "write", io::Error::from_raw_os_error(errno));
         assert_eq!(error.kind(), kind);
-        assert!(error.to_string().starts_with("/data/module: write: "), "{error}");
+        assert!(
+            error.to_string().starts_with("/data/module: write: "),
+            "{error}"
+        );
     }
 }

@@ -17,8 +17,13 @@ use twinguard_core::module::Now;
 /// Both clocks. `CLOCK_BOOTTIME` goes on during suspend, so that a machine that wakes up finds
 /// its keep-alive and its token overdue at once and not hours later.
 pub(crate) fn now() -> Now {
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Now { mono_ms: mono_ms(), unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) }
+    let unix = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        mono_ms: mono_ms(),
+        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 fn mono_ms() -> u64 {
@@ -40,7 +45,10 @@ pub(crate) struct Alarm {
 impl Alarm {
     pub(crate) fn new() -> Result<Self, Errno> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
-        Ok(Self { timer: TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?, armed: None })
+        Ok(Self {
+            timer: TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?,
+            armed: None,
+        })
     }
 
     /// Sets the time, or none. A time that has passed fires at once.
@@ -81,7 +89,10 @@ pub(crate) struct Flag {
 impl Flag {
     pub(crate) fn new() -> Result<Self, Errno> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(Self { event: EventFd::from_value_and_flags(0, flags)?, raised: AtomicBool::new(false) })
+        Ok(Self {
+            event: EventFd::from_value_and_flags(0, flags)?,
+            raised: AtomicBool::new(false),
+        })
     }
 
     /// Raises or lowers it; calls must not overlap. Writing 1 to a counter of 0 and reading a
@@ -90,7 +101,11 @@ impl Flag {
         if raised == self.raised.load(Ordering::Relaxed) {
             return;
         }
-        let done = if raised { self.event.write(1).is_ok() } else { self.event.read().is_ok() };
+        let done = if raised {
+            self.event.write(1).is_ok()
+        } else {
+            self.event.read().is_ok()
+        };
         if done {
             self.raised.store(raised, Ordering::Relaxed);
         }
@@ -108,9 +123,13 @@ impl AsFd for Flag {
 /// kernel would end the process without asking the host's crash handler.
 pub(crate) fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> Result<T, Errno> {
     let mut blocked = SigSet::all();
-    for fault in
-        [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGTRAP]
-    {
+    for fault in [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGTRAP,
+    ] {
         blocked.remove(fault);
     }
     let before = blocked.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;

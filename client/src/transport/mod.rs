@@ -3,6 +3,7 @@
 pub(crate) mod dial;
 pub(crate) mod mqtt;
 pub(crate) mod native;
+mod quiet;
 pub(crate) mod tls;
 mod wire;
 
@@ -77,10 +78,17 @@ const MQTT_PORT: u16 = 8883;
 
 /// Where a request wants to go.
 fn endpoint(request: &ConnectRequest) -> Endpoint {
-    (request.host.host().to_owned(), request.host.port().unwrap_or(MQTT_PORT))
+    (
+        request.host.host().to_owned(),
+        request.host.port().unwrap_or(MQTT_PORT),
+    )
 }
 
 /// Addresses in one line.
 fn list(addresses: &[SocketAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

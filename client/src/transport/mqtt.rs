@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mqtt_protocol_core::mqtt;
 use mqtt::common::Cursor;
 use mqtt::connection::{ConnectionOptions, Event};
 use mqtt::packet::v3_1_1 as packet;
 use mqtt::packet::{GenericPacketTrait, Packet, Qos, SubEntry, SubOpts};
 use mqtt::{Connection, Version, role};
+use mqtt_protocol_core::mqtt;
 use twinguard_core::module::{ConnectRequest, PacketId, QoS};
 
 /// IoT Hub's largest message is 256 KB (IoT Hub docs, "quotas and throttling"); the rest is for
@@ -69,7 +69,14 @@ pub(crate) struct Mqtt {
     connection: Connection<role::Client>,
     /// Packet identifiers that wait for SUBACK or PUBACK.
     pending: HashMap<u16, Pending>,
+    /// The first byte has come, and it was that of a CONNACK.
+    begun: bool,
+    /// The CONNACK has come; there is only one.
+    greeted: bool,
 }
+
+/// The first byte of a CONNACK.
+const CONNACK: u8 = 0x20;
 
 /// MQTT was broken, by the peer or by what we were asked to send: one line.
 pub(crate) type Broken = String;
@@ -79,7 +86,12 @@ impl Mqtt {
         let options = ConnectionOptions::new().maximum_packet_size_recv(MAX_PACKET_BYTES);
         let mut connection = Connection::with_options(Version::V3_1_1, options);
         connection.set_auto_pub_response(true);
-        Self { connection, pending: HashMap::new() }
+        Self {
+            connection,
+            pending: HashMap::new(),
+            begun: false,
+            greeted: false,
+        }
     }
 
     /// CleanSession 0 and no will, as IoT Hub wants it for QoS 1 subscriptions that last.
@@ -116,8 +128,11 @@ impl Mqtt {
             entries.push(SubEntry::new(filter.as_str(), options).map_err(bad)?);
         }
         let number = self.connection.acquire_packet_id().map_err(bad)?;
-        let subscribe =
-            packet::Subscribe::builder().packet_id(number).entries(entries).build().map_err(bad)?;
+        let subscribe = packet::Subscribe::builder()
+            .packet_id(number)
+            .entries(entries)
+            .build()
+            .map_err(bad)?;
         self.pending.insert(number, Pending::Subscribe(id));
         let events = self.connection.checked_send(subscribe);
         self.take(events, out).map(drop)
@@ -147,7 +162,9 @@ impl Mqtt {
     }
 
     pub(crate) fn ping(&mut self, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let ping = packet::Pingreq::builder().build().map_err(|e| format!("PINGREQ: {e:?}"))?;
+        let ping = packet::Pingreq::builder()
+            .build()
+            .map_err(|e| format!("PINGREQ: {e:?}"))?;
         let events = self.connection.checked_send(ping);
         self.take(events, out).map(drop)
     }
@@ -167,6 +184,14 @@ impl Mqtt {
         out: &mut Vec<u8>,
     ) -> (Vec<Incoming>, Result<(), Broken>) {
         let mut incoming = Vec::new();
+        // Another protocol would otherwise look like a long packet that never ends.
+        if !self.begun && bytes.first().is_some_and(|byte| *byte != CONNACK) {
+            return (
+                incoming,
+                Err("the answer to CONNECT is not a CONNACK".to_owned()),
+            );
+        }
+        self.begun = true;
         let mut cursor = Cursor::new(bytes);
         while (cursor.position() as usize) < bytes.len() {
             // The codec is not ours and its input is hostile: a panic in it ends the connection
@@ -202,7 +227,9 @@ impl Mqtt {
             }
         }
         // After a refusal and after our own DISCONNECT the codec asks for this as well.
-        let expected = incoming.iter().any(|packet| matches!(packet, Incoming::Refused(_)));
+        let expected = incoming
+            .iter()
+            .any(|packet| matches!(packet, Incoming::Refused(_)));
         if closing && !expected && !incoming.is_empty() {
             return Err("the hub broke MQTT".to_owned());
         }
@@ -211,13 +238,24 @@ impl Mqtt {
 
     fn packet(&mut self, packet: Packet) -> Result<Option<Incoming>, Broken> {
         Ok(match packet {
-            Packet::V3_1_1Connack(connack) => Some(match connack.return_code() as u8 {
-                0 => Incoming::Accepted { session_present: connack.session_present() },
-                code => Incoming::Refused(code),
-            }),
+            Packet::V3_1_1Connack(_) if self.greeted => {
+                return Err("the hub sent a second CONNACK".to_owned());
+            }
+            Packet::V3_1_1Connack(connack) => {
+                self.greeted = true;
+                Some(match connack.return_code() as u8 {
+                    0 => Incoming::Accepted {
+                        session_present: connack.session_present(),
+                    },
+                    code => Incoming::Refused(code),
+                })
+            }
             Packet::V3_1_1Suback(suback) => match self.pending.remove(&suback.packet_id()) {
                 Some(Pending::Subscribe(id)) => {
-                    let granted = suback.return_codes().iter().all(|code| (*code as u8) < 0x80);
+                    let granted = suback
+                        .return_codes()
+                        .iter()
+                        .all(|code| (*code as u8) < 0x80);
                     Some(Incoming::Subscribed { id, granted })
                 }
                 _ => return Err("the hub sent a SUBACK that nobody waits for".to_owned()),

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use twinguard_core::module::{
-    Action, CloseCause, CloseKind, ConnectRequest, ConnectionId, Input,
-};
+use twinguard_core::module::{Action, CloseCause, CloseKind, ConnectRequest, ConnectionId, Input};
 
 use crate::dns::{Endpoint, Resolved};
 use crate::log::LogLevel;
@@ -37,19 +35,31 @@ enum Stage {
 
 impl Native {
     pub(crate) fn new(tls: Arc<ClientConfig>) -> Self {
-        Self { tls, attempt: None, traffic: Traffic::default() }
+        Self {
+            tls,
+            attempt: None,
+            traffic: Traffic::default(),
+        }
     }
 
     fn connect(&mut self, context: &mut Context<'_>, request: ConnectRequest) {
         self.drop_attempt();
         let (host, port) = endpoint(&request);
-        context.log.log(LogLevel::Debug, "net", format_args!("looking up {host}:{port}"));
+        context.log.log(
+            LogLevel::Debug,
+            "net",
+            format_args!("looking up {host}:{port}"),
+        );
         let stage = match context.resolver.resolve(context.slots.0, &host, port) {
             Some(resolved) => Stage::Resolved(resolved),
             None => Stage::Resolving,
         };
         let give_up_at_ms = context.now_ms.saturating_add(request.timeout_ms);
-        self.attempt = Some(Attempt { request, give_up_at_ms, stage });
+        self.attempt = Some(Attempt {
+            request,
+            give_up_at_ms,
+            stage,
+        });
     }
 
     fn disconnect(&mut self, connection: ConnectionId) {
@@ -64,7 +74,11 @@ impl Native {
     }
 
     fn drop_attempt(&mut self) {
-        if let Some(Attempt { stage: Stage::Up(wire), .. }) = self.attempt.take() {
+        if let Some(Attempt {
+            stage: Stage::Up(wire),
+            ..
+        }) = self.attempt.take()
+        {
             let traffic = wire.traffic();
             self.traffic.bytes_in += traffic.bytes_in;
             self.traffic.bytes_out += traffic.bytes_out;
@@ -74,11 +88,11 @@ impl Native {
     /// The wire of `connection`, when that is the one that is up.
     fn wire(&mut self, connection: ConnectionId) -> Option<&mut Wire> {
         match &mut self.attempt {
-            Some(Attempt { request, stage: Stage::Up(wire), .. })
-                if request.connection == connection =>
-            {
-                Some(wire)
-            }
+            Some(Attempt {
+                request,
+                stage: Stage::Up(wire),
+                ..
+            }) if request.connection == connection => Some(wire),
             _ => None,
         }
     }
@@ -89,12 +103,22 @@ impl Transport for Native {
         match action {
             Action::Connect(request) => self.connect(context, request),
             Action::Disconnect { connection } => self.disconnect(connection),
-            Action::Subscribe { connection, id, filters } => {
+            Action::Subscribe {
+                connection,
+                id,
+                filters,
+            } => {
                 if let Some(wire) = self.wire(connection) {
                     wire.subscribe(id, &filters, context.now_ms);
                 }
             }
-            Action::Publish { connection, id, topic, payload, qos } => {
+            Action::Publish {
+                connection,
+                id,
+                topic,
+                payload,
+                qos,
+            } => {
                 if let Some(wire) = self.wire(connection) {
                     wire.publish(id, &topic, payload, qos, context.now_ms);
                 }
@@ -104,7 +128,11 @@ impl Transport for Native {
     }
 
     fn ready(&mut self, slot: usize, readable: bool, writable: bool) {
-        if let Some(Attempt { stage: Stage::Up(wire), .. }) = &mut self.attempt {
+        if let Some(Attempt {
+            stage: Stage::Up(wire),
+            ..
+        }) = &mut self.attempt
+        {
             wire.ready(slot, readable, writable);
         }
     }
@@ -119,7 +147,9 @@ impl Transport for Native {
     }
 
     fn turn(&mut self, context: &mut Context<'_>, feed: &mut dyn FnMut(Input<'_>)) -> bool {
-        let Some(attempt) = &mut self.attempt else { return false };
+        let Some(attempt) = &mut self.attempt else {
+            return false;
+        };
         let connection = attempt.request.connection;
         match attempt.turn(&self.tls, context, feed) {
             Ok(more) => more,
@@ -149,7 +179,10 @@ impl Transport for Native {
 
     fn traffic(&self) -> Traffic {
         let now = match &self.attempt {
-            Some(Attempt { stage: Stage::Up(wire), .. }) => wire.traffic(),
+            Some(Attempt {
+                stage: Stage::Up(wire),
+                ..
+            }) => wire.traffic(),
             _ => Traffic::default(),
         };
         Traffic {
@@ -197,9 +230,16 @@ impl Attempt {
         let addresses = resolved.map_err(|detail| End::closed(CloseKind::Dns, detail))?;
         let host = self.request.host.host();
         if addresses.is_empty() {
-            return Err(End::closed(CloseKind::Dns, format!("{host}: the name has no address")));
+            return Err(End::closed(
+                CloseKind::Dns,
+                format!("{host}: the name has no address"),
+            ));
         }
-        context.log.log(LogLevel::Debug, "net", format_args!("{host} is {}", list(&addresses)));
+        context.log.log(
+            LogLevel::Debug,
+            "net",
+            format_args!("{host} is {}", list(&addresses)),
+        );
         Ok(Dial::new(host, addresses, context.now_ms))
     }
 
@@ -215,6 +255,9 @@ impl Attempt {
 
 impl End {
     pub(crate) fn closed(kind: CloseKind, detail: impl Into<String>) -> Self {
-        Self::Closed(CloseCause { kind, detail: detail.into() })
+        Self::Closed(CloseCause {
+            kind,
+            detail: detail.into(),
+        })
     }
 }

@@ -1,15 +1,11 @@
 //! TLS: which roots are trusted, what a refused certificate is called, and how bytes leave.
 
-use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
-use mio::net::TcpStream;
-use nix::libc::MSG_NOSIGNAL;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
-use socket2::SockRef;
 use twinguard_core::module::{CloseCause, CloseKind};
 
 use crate::error::{Error, ErrorKind};
@@ -58,7 +54,9 @@ impl Roots {
             found.push(root);
         }
         if found.is_empty() {
-            return Err(bad("root certificates: no CERTIFICATE block in the PEM text".into()));
+            return Err(bad(
+                "root certificates: no CERTIFICATE block in the PEM text".into(),
+            ));
         }
         self.given.extend(found);
         self.without_bundled |= mode == RootMode::Replace;
@@ -99,7 +97,10 @@ pub(crate) fn client(
     config: &Arc<ClientConfig>,
     host: &str,
 ) -> Result<ClientConnection, CloseCause> {
-    let failed = |text: String| CloseCause { kind: CloseKind::Tls, detail: text };
+    let failed = |text: String| CloseCause {
+        kind: CloseKind::Tls,
+        detail: text,
+    };
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| failed(format!("{host}: not a name that TLS can check")))?;
     ClientConnection::new(config.clone(), name).map_err(|e| failed(format!("{host}: TLS: {e}")))
@@ -116,7 +117,10 @@ pub(crate) fn cause(host: &str, error: &rustls::Error) -> CloseCause {
             kind: CloseKind::Certificate,
             detail: format!("{host}: certificate not accepted: the server showed none"),
         },
-        other => CloseCause { kind: CloseKind::Tls, detail: format!("{host}: TLS: {other}") },
+        other => CloseCause {
+            kind: CloseKind::Tls,
+            detail: format!("{host}: TLS: {other}"),
+        },
     }
 }
 
@@ -124,6 +128,8 @@ fn certificate(reason: &CertificateError) -> String {
     use CertificateError as E;
     match reason {
         E::UnknownIssuer => "unknown CA (not signed by a trusted root)".to_owned(),
+        // A CA that was made anew under its old name.
+        E::BadSignature => "unknown CA (the signature is not that of a trusted root)".to_owned(),
         E::NotValidForNameContext { presented, .. } => {
             // What the peer wrote is bounded before it is shown.
             let names: String = presented.join(", ").chars().take(200).collect();
@@ -140,24 +146,6 @@ fn certificate(reason: &CertificateError) -> String {
     }
 }
 
-/// Writes with `sendmsg(MSG_NOSIGNAL)`: rustls writes with `writev`, and a peer that has closed
-/// would then end a host that leaves SIGPIPE at its default.
-pub(crate) struct Quiet<'a>(pub(crate) &'a TcpStream);
-
-impl Write for Quiet<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        SockRef::from(self.0).send_with_flags(bytes, MSG_NOSIGNAL)
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        SockRef::from(self.0).send_vectored_with_flags(buffers, MSG_NOSIGNAL)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,10 +159,16 @@ mod tests {
     #[test]
     fn the_bundled_roots_are_the_published_ones() {
         for (pem, expected) in BUNDLED.iter().zip(FINGERPRINTS) {
-            let roots: Vec<_> = CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect();
+            let roots: Vec<_> = CertificateDer::pem_slice_iter(pem)
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(roots.len(), 1);
             let digest = ring::digest::digest(&ring::digest::SHA256, &roots[0]);
-            let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: String = digest
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert_eq!(hex, expected);
         }
     }
@@ -185,8 +179,14 @@ mod tests {
         for (pem, expected) in [
             (&b""[..], "no CERTIFICATE block"),
             (b"hello", "no CERTIFICATE block"),
-            (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "number 1"),
-            (b"-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n", "number 1"),
+            (
+                b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "number 1",
+            ),
+            (
+                b"-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",
+                "number 1",
+            ),
         ] {
             let error = roots.add_pem(pem, RootMode::Add).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Certificate);

@@ -11,7 +11,8 @@ use zeroize::Zeroize;
 use crate::log::LogLevel;
 use crate::transport::dial::Dialed;
 use crate::transport::mqtt::{Broken, Incoming, Mqtt};
-use crate::transport::tls::{self, Quiet};
+use crate::transport::quiet::Quiet;
+use crate::transport::tls;
 use crate::transport::{Context, Traffic};
 
 /// Bytes read for one module before others have their turn.
@@ -239,7 +240,11 @@ impl Wire {
         context.log.log(
             LogLevel::Debug,
             "net",
-            format_args!("{}: {:?}, signing in", self.host, self.tls.protocol_version()),
+            format_args!(
+                "{}: {:?}, signing in",
+                self.host,
+                self.tls.protocol_version()
+            ),
         );
         self.stage = Stage::WaitingForConnack;
         let sent = self.mqtt.connect(request, &mut self.unsent);
@@ -259,15 +264,24 @@ impl Wire {
         let connection = request.connection;
         let (packets, whole) = self.mqtt.receive(plain, &mut self.unsent);
         for packet in packets {
-            context.log.log(LogLevel::Trace, "net", format_args!("received {packet}"));
+            context
+                .log
+                .log(LogLevel::Trace, "net", format_args!("received {packet}"));
             match packet {
                 Incoming::Refused(code) => return Err(End::Refused(code)),
                 Incoming::Accepted { session_present } => {
                     self.stage = Stage::SignedIn;
-                    feed(Input::Connected { connection, session_present });
+                    feed(Input::Connected {
+                        connection,
+                        session_present,
+                    });
                 }
                 Incoming::Subscribed { id, granted } => {
-                    feed(Input::Subscribed { connection, id, granted });
+                    feed(Input::Subscribed {
+                        connection,
+                        id,
+                        granted,
+                    });
                 }
                 Incoming::Acknowledged(id) => feed(Input::Acknowledged { connection, id }),
                 Incoming::Message(message) => feed(Input::Message {
@@ -369,7 +383,12 @@ enum Check {
 impl KeepAlive {
     fn new(keep_alive_s: u16, now_ms: u64) -> Self {
         let interval_ms = u64::from(keep_alive_s.max(1)) * 1000;
-        Self { interval_ms, sent_ms: now_ms, heard_ms: now_ms, ping_ms: None }
+        Self {
+            interval_ms,
+            sent_ms: now_ms,
+            heard_ms: now_ms,
+            ping_ms: None,
+        }
     }
 
     fn sent(&mut self, now_ms: u64) {
@@ -393,7 +412,9 @@ impl KeepAlive {
             return Check::Nothing;
         }
         if self.ping_ms.is_some() {
-            return Check::Dead { silent_ms: now_ms - self.heard_ms };
+            return Check::Dead {
+                silent_ms: now_ms - self.heard_ms,
+            };
         }
         self.ping_ms = Some(now_ms);
         self.sent_ms = now_ms;
