@@ -41,9 +41,10 @@
  *   freed and appear in no message, log record or error.
  *
  * THREADS
- *   Nothing runs before twinguard_client_connect(); then one I/O thread per runtime, and a
- *   short-lived one for a name resolution. It blocks all signals. The library handles no signal, reads
- *   no environment variable, installs nothing global, and calls the caller only through the log sink.
+ *   Nothing runs before twinguard_client_connect(); then one I/O thread per runtime, and for a moment
+ *   one for a name resolution or for saving to the store. They run no signal handler of the caller.
+ *   The library handles no signal, reads no environment variable of its own, installs nothing global,
+ *   and calls the caller only through the log sink.
  *   No function may be called from a signal handler unless it says so.
  *
  * LOG FUNCTION
@@ -320,11 +321,11 @@ enum twinguard_updates
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /** Another configuration or another verdict is in force. */
+  /** Another configuration or another status is in force; also the first good document. */
   TWINGUARD_UPDATE_APPLIED = 1,
-  /** The document is good and nothing changed. */
+  /** Neither changed. */
   TWINGUARD_UPDATE_UNCHANGED = 2,
-  /** A known property, or the section, was refused. */
+  /** The document was refused as a whole; the configuration in force is what it was. */
   TWINGUARD_UPDATE_REJECTED = 3,
   /** Older than what is known; nothing was done. */
   TWINGUARD_UPDATE_IGNORED_STALE = 4,
@@ -704,6 +705,8 @@ twinguard_status twinguard_derive_key(struct twinguard_str group_key_base64,
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `options`, `*options` or `out_client` is NULL.
  * @retval TWINGUARD_ERR_INVALID_ARGUMENT  a setting is out of its range; the message names it.
  * @retval TWINGUARD_ERR_STORE_LOCKED  another client uses the store's directory.
+ * @retval TWINGUARD_ERR_STORE_PERMISSIONS  the store's directory is open to others, or not to us.
+ * @retval TWINGUARD_ERR_STORE_IO  the store's directory cannot be made or opened.
  * @retval TWINGUARD_ERR_RESOURCES  the system gave no descriptor.
  * @retval TWINGUARD_ERR_POISONED  an earlier call on `*options` panicked.
  * @note Ownership: takes `*options`, also when it fails. The caller frees `*out_client` with
@@ -752,6 +755,7 @@ twinguard_status twinguard_client_connect(const struct twinguard_client *client,
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` is NULL.
  * @retval TWINGUARD_ERR_TIMEOUT  not in time; the message has the last trouble.
  * @retval TWINGUARD_ERR_UNAUTHORIZED  the hub refused the credential or the identity.
+ * @retval TWINGUARD_ERR_TOKEN_EXPIRED  the token has expired and there is no key.
  * @retval TWINGUARD_ERR_WRONG_STATE  twinguard_client_connect() was not called.
  * @retval TWINGUARD_ERR_CLOSED  the client is closed, or was while this waited.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
@@ -772,8 +776,8 @@ twinguard_status twinguard_client_wait_running(const struct twinguard_client *cl
  * Never waits.
  *
  * @param[in] client  may be NULL.
- * @return one of twinguard_states; a negative twinguard_status for NULL, a poisoned client, or
- *         from inside a log function.
+ * @return one of twinguard_states; a negative twinguard_status for NULL, after a panic or
+ *         fork, and from inside a log function.
  * @note Ownership: nothing changes hands.
  * @note Threads: from several at once.
  * @since 0.1.0
@@ -815,8 +819,8 @@ twinguard_status twinguard_client_next_event(const struct twinguard_client *clie
  * Never read, write or close it.
  *
  * @param[in] client  may be NULL.
- * @return the descriptor; a negative twinguard_status for NULL, a poisoned client, or from inside
- *         a log function.
+ * @return the descriptor; a negative twinguard_status for NULL, after a panic or fork, and from
+ *         inside a log function.
  * @note Ownership: borrowed from `client` until it is freed; always the same one.
  * @note Threads: from several at once.
  * @since 0.1.0
@@ -835,6 +839,7 @@ int32_t twinguard_client_event_fd(const struct twinguard_client *client);
  * @retval TWINGUARD_OK  there it is.
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_twin` is NULL.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+ * @retval TWINGUARD_ERR_FORKED  the client was made before fork.
  * @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
  * @note Ownership: the caller frees `*out_twin` with twinguard_twin_free(); it stays as it is when
  *       the twin changes.
@@ -861,6 +866,7 @@ twinguard_status twinguard_client_twin(const struct twinguard_client *client,
  * @retval TWINGUARD_ERR_TIMEOUT  no answer in time.
  * @retval TWINGUARD_ERR_TWIN_READ  the hub answered with an error status.
  * @retval TWINGUARD_ERR_THROTTLED  the hub asks for fewer requests.
+ * @retval TWINGUARD_ERR_NETWORK  there is no connection; also the other network statuses.
  * @retval TWINGUARD_ERR_CLOSED  the client is closed, or was while this waited.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
  * @retval TWINGUARD_ERR_FORKED  the client was made before fork.
@@ -887,6 +893,7 @@ twinguard_status twinguard_client_get_twin(const struct twinguard_client *client
  * @retval TWINGUARD_OK  there it is.
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_configuration` is NULL.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+ * @retval TWINGUARD_ERR_FORKED  the client was made before fork.
  * @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
  * @note Ownership: the caller frees `*out_configuration` with twinguard_configuration_free(); it
  *       stays as it is when the configuration changes.
@@ -993,8 +1000,11 @@ twinguard_status twinguard_client_wait_reported(const struct twinguard_client *c
 /**
  * Counters of the client.
  *
- * One flat JSON object of numbers: connections, requests, bytes, merged events. More members may
- * appear with any release.
+ * One flat JSON object of numbers: connect_attempts, connections, connections_lost, refusals,
+ * planned_renewals, twin_reads, patches_sent, patches_acknowledged, patches_refused,
+ * requests_timed_out, notifications, gaps, events_merged, events_waiting, bytes_in, bytes_out,
+ * records_saved, last_outage_ms. They only grow, except events_waiting and last_outage_ms. More
+ * members may appear with any release.
  *
  * @param[in] client  not NULL.
  * @param[out] out_statistics  not NULL; a JSON object as text, written on success only.
@@ -1002,6 +1012,7 @@ twinguard_status twinguard_client_wait_reported(const struct twinguard_client *c
  * @retval TWINGUARD_OK  there they are.
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` or `out_statistics` is NULL.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
+ * @retval TWINGUARD_ERR_FORKED  the client was made before fork.
  * @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
  * @note Ownership: the caller frees `*out_statistics` with twinguard_buf_free().
  * @note Threads: from several at once.
@@ -1016,15 +1027,16 @@ twinguard_status twinguard_client_statistics(const struct twinguard_client *clie
 /**
  * Closes the client.
  *
- * Says goodbye to the hub and returns in time, whatever the network does. Calls that wait end with
- * TWINGUARD_ERR_CLOSED. May be called again. Events that wait can still be taken.
+ * Signs off if that is possible at once, saves what is to be saved, and returns in time, whatever
+ * the network does. Calls that wait end with TWINGUARD_ERR_CLOSED. May be called again. Events that
+ * wait can still be taken.
  *
  * @param[in] client  not NULL.
- * @param[in] timeout_ms  longest wait in milliseconds; 0 does not wait for the goodbye.
+ * @param[in] timeout_ms  longest wait in milliseconds; 0 does not wait for anything.
  * @param[out] error  may be NULL; the detail of a failure, else NULL is written.
  * @retval TWINGUARD_OK  it is closed.
  * @retval TWINGUARD_ERR_NULL_ARGUMENT  `client` is NULL.
- * @retval TWINGUARD_ERR_TIMEOUT  it is closed, but the goodbye was not sent in time.
+ * @retval TWINGUARD_ERR_TIMEOUT  it is closed, but the store was not finished in time.
  * @retval TWINGUARD_ERR_REENTRANT  called from a log function.
  * @retval TWINGUARD_ERR_FORKED  the client was made before fork.
  * @retval TWINGUARD_ERR_POISONED  an earlier call on `client` panicked.
@@ -1040,8 +1052,8 @@ twinguard_status twinguard_client_close(const struct twinguard_client *client,
 /**
  * Frees a client.
  *
- * Closes it without waiting if it is not closed; then the I/O thread says goodbye by itself. Works
- * in every state: after a panic, after fork, and from inside a log function.
+ * Closes it without waiting if it is not closed; the I/O thread then finishes by itself. Works in
+ * every state: after a panic, after fork, and from inside a log function.
  *
  * @param[in] client  may be NULL: nothing happens.
  * @return nothing.
@@ -1248,6 +1260,53 @@ twinguard_status twinguard_configuration_priority(const struct twinguard_configu
  */
 struct twinguard_str twinguard_configuration_text(const struct twinguard_configuration *configuration,
                                                   struct twinguard_str key);
+
+/**
+ * Any setting in force, as JSON.
+ *
+ * For comparing, or for passing it on; twinguard_configuration_text() is for people.
+ *
+ * @param[in] configuration  may be NULL.
+ * @param[in] key  the setting's key, in its exact case.
+ * @return JSON text, NUL-ended, "null" when the setting is not set; none when it is not known, or
+ *         for NULL.
+ * @note Ownership: borrowed from `configuration` until it is freed.
+ * @note Threads: from several at once.
+ * @since 0.1.0
+ * @see twinguard_configuration_key()
+ */
+struct twinguard_str twinguard_configuration_setting_json(const struct twinguard_configuration *configuration,
+                                                          struct twinguard_str key);
+
+/**
+ * How many settings there are.
+ *
+ * With twinguard_configuration_key() this walks through them, in byte order of the keys.
+ *
+ * @param[in] configuration  may be NULL.
+ * @return the number; 0 for NULL.
+ * @note Ownership: nothing changes hands.
+ * @note Threads: from several at once.
+ * @since 0.1.0
+ * @see twinguard_configuration_key()
+ */
+size_t twinguard_configuration_count(const struct twinguard_configuration *configuration);
+
+/**
+ * The key of a setting.
+ *
+ * For the accessors that take a key.
+ *
+ * @param[in] configuration  may be NULL.
+ * @param[in] index  from 0.
+ * @return the key, NUL-ended; none past the end, or for NULL.
+ * @note Ownership: borrowed from `configuration` until it is freed.
+ * @note Threads: from several at once.
+ * @since 0.1.0
+ * @see twinguard_configuration_count()
+ */
+struct twinguard_str twinguard_configuration_key(const struct twinguard_configuration *configuration,
+                                                 size_t index);
 
 /**
  * How many properties of the desired document were refused.
@@ -1705,6 +1764,7 @@ void twinguard_event_free(struct twinguard_event *event);
  * @retval TWINGUARD_ERR_ENCODING  the text is not UTF-8.
  * @retval TWINGUARD_ERR_CONNECTION_STRING  the text breaks its grammar; the message names the key.
  * @retval TWINGUARD_ERR_KEY  the shared access key is not usable.
+ * @retval TWINGUARD_ERR_UNSUPPORTED  the text asks for a client certificate.
  * @note Ownership: the caller gives `*out_options` to twinguard_client_new() or frees it with
  *       twinguard_options_free().
  * @note Threads: from anywhere; the options may move between threads.

@@ -38,11 +38,11 @@ pub enum twinguard_acceptances {
 /// What a document did to a twinguard_shadow. New values may appear with any release.
 #[repr(i32)]
 pub enum twinguard_updates {
-    /// Another configuration or another verdict is in force.
+    /// Another configuration or another status is in force; also the first good document.
     TWINGUARD_UPDATE_APPLIED = 1,
-    /// The document is good and nothing changed.
+    /// Neither changed.
     TWINGUARD_UPDATE_UNCHANGED = 2,
-    /// A known property, or the section, was refused.
+    /// The document was refused as a whole; the configuration in force is what it was.
     TWINGUARD_UPDATE_REJECTED = 3,
     /// Older than what is known; nothing was done.
     TWINGUARD_UPDATE_IGNORED_STALE = 4,

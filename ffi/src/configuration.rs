@@ -38,8 +38,10 @@ pub struct twinguard_configuration {
 
 /// One setting in force.
 struct Setting {
+    key: Text,
     value: Value,
     text: Option<Text>,
+    json: Text,
 }
 
 /// One refused property.
@@ -61,15 +63,16 @@ impl twinguard_configuration {
         }
     }
 
+    fn settings(&self) -> &BTreeMap<String, Setting> {
+        self.settings.get_or_init(|| settings(&self.evaluation))
+    }
+
     fn setting(&self, key: twinguard_str) -> Result<&Setting, Failure> {
         let key = key.text("key")?;
-        self.settings
-            .get_or_init(|| settings(&self.evaluation))
-            .get(key)
-            .ok_or_else(|| {
-                let message = format!("key: no setting '{}' in this profile", key.escape_debug());
-                Failure::new(ErrorKind::InvalidArgument, message)
-            })
+        self.settings().get(key).ok_or_else(|| {
+            let message = format!("key: no setting '{}' in this profile", key.escape_debug());
+            Failure::new(ErrorKind::InvalidArgument, message)
+        })
     }
 
     fn refused(&self, index: usize) -> Option<&Refused> {
@@ -85,7 +88,16 @@ fn settings(evaluation: &Evaluation) -> BTreeMap<String, Setting> {
     };
     let setting = |(key, value): (String, Value)| {
         let text = (!value.is_null()).then(|| Text::from(evaluation.used(&key)));
-        (key, Setting { value, text })
+        let json = Text::from(&value);
+        (
+            key.clone(),
+            Setting {
+                key: Text::from(key),
+                value,
+                text,
+                json,
+            },
+        )
     };
     members.into_iter().map(setting).collect()
 }
@@ -410,6 +422,68 @@ pub extern "C" fn twinguard_configuration_text(
     boundary::value(twinguard_str::NONE, || {
         let setting = configuration.and_then(|c| c.setting(key).ok());
         twinguard_str::of_option(setting.and_then(|s| s.text.as_ref()))
+    })
+}
+
+/// Any setting in force, as JSON.
+///
+/// For comparing, or for passing it on; twinguard_configuration_text() is for people.
+///
+/// @param[in] configuration  may be NULL.
+/// @param[in] key  the setting's key, in its exact case.
+/// @return JSON text, NUL-ended, "null" when the setting is not set; none when it is not known, or
+///         for NULL.
+/// @note Ownership: borrowed from `configuration` until it is freed.
+/// @note Threads: from several at once.
+/// @since 0.1.0
+/// @see twinguard_configuration_key()
+#[unsafe(no_mangle)]
+pub extern "C" fn twinguard_configuration_setting_json(
+    configuration: Option<&twinguard_configuration>,
+    key: twinguard_str,
+) -> twinguard_str {
+    boundary::value(twinguard_str::NONE, || {
+        let setting = configuration.and_then(|c| c.setting(key).ok());
+        twinguard_str::of_option(setting.map(|s| &s.json))
+    })
+}
+
+/// How many settings there are.
+///
+/// With twinguard_configuration_key() this walks through them, in byte order of the keys.
+///
+/// @param[in] configuration  may be NULL.
+/// @return the number; 0 for NULL.
+/// @note Ownership: nothing changes hands.
+/// @note Threads: from several at once.
+/// @since 0.1.0
+/// @see twinguard_configuration_key()
+#[unsafe(no_mangle)]
+pub extern "C" fn twinguard_configuration_count(
+    configuration: Option<&twinguard_configuration>,
+) -> usize {
+    boundary::value(0, || configuration.map_or(0, |c| c.settings().len()))
+}
+
+/// The key of a setting.
+///
+/// For the accessors that take a key.
+///
+/// @param[in] configuration  may be NULL.
+/// @param[in] index  from 0.
+/// @return the key, NUL-ended; none past the end, or for NULL.
+/// @note Ownership: borrowed from `configuration` until it is freed.
+/// @note Threads: from several at once.
+/// @since 0.1.0
+/// @see twinguard_configuration_count()
+#[unsafe(no_mangle)]
+pub extern "C" fn twinguard_configuration_key(
+    configuration: Option<&twinguard_configuration>,
+    index: usize,
+) -> twinguard_str {
+    boundary::value(twinguard_str::NONE, || {
+        let setting = configuration.and_then(|c| c.settings().values().nth(index));
+        twinguard_str::of_option(setting.map(|s| &s.key))
     })
 }
 

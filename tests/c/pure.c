@@ -124,7 +124,7 @@ static void shadow(void) {
   twinguard_configuration *good = NULL, *bad = NULL;
   int32_t update = 0;
   uint64_t version = 0;
-  CHECK_STATUS(TWINGUARD_OK, twinguard_shadow_new(TWINGUARD_STR(""), TWINGUARD_ACCEPT_PER_PROPERTY,
+  CHECK_STATUS(TWINGUARD_OK, twinguard_shadow_new(TWINGUARD_STR(""), TWINGUARD_ACCEPT_WHOLE,
                                                   TWINGUARD_PROFILE_CURRENT, &shadow, NULL));
   CHECK_STATUS(TWINGUARD_OK,
                twinguard_shadow_apply_full(

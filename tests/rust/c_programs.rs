@@ -148,7 +148,7 @@ fn valgrind_sees_a_forgotten_object_and_an_overflow() {
 #[test]
 fn the_library_is_a_polite_guest() {
     let binary = Program::new("polite_guest").compile(Link::Loads);
-    let library = native::library().shared();
+    let library = native::library().join("libtwinguard.so");
     run(limited(&binary).arg(&library));
     run(valgrind(&binary).arg(library));
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 const ACCEPT: &str = "TWINGUARD_ACCEPT_SYMBOLS";
 
 fn exported() -> BTreeSet<String> {
-    let library = native::library().shared();
+    let library = native::library().join("libtwinguard.so");
     let output = native::run(
         Command::new("nm")
             .args(["-D", "--defined-only"])
@@ -45,7 +45,7 @@ fn the_library_exports_the_committed_names_and_no_other() {
 
 #[test]
 fn the_soname_is_the_promised_one() {
-    let library = native::library().shared();
+    let library = native::library().join("libtwinguard.so");
     let output = native::run(Command::new("objdump").arg("-p").arg(library));
     let text = native::text(&output);
     let soname = text

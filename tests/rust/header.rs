@@ -276,7 +276,7 @@ fn a_doc_block_with_a_gap_is_found() {
     for part in [
         "what it is for",
         "@param[out] error",
-        "@return",
+        "@retval",
         "Ownership",
         "Threads",
         "@see",

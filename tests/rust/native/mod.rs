@@ -34,64 +34,52 @@ pub fn scratch() -> PathBuf {
     directory
 }
 
-/// The library as it ships.
-pub fn library() -> &'static Library {
-    static BUILT: OnceLock<Library> = OnceLock::new();
-    BUILT.get_or_init(|| Library::build("shipped", &[]))
-}
-
-/// The same with `twinguard_test_panic`.
-pub fn library_with_hooks() -> &'static Library {
-    static BUILT: OnceLock<Library> = OnceLock::new();
-    BUILT.get_or_init(|| Library::build("hooks", &["--features", "test-hooks"]))
-}
-
-/// A built library in a folder of its own, with the names that linker and loader look for.
-pub struct Library {
-    pub directory: PathBuf,
-}
-
-impl Library {
-    /// Each variant has its own target folder: with one, the last build would decide which of them
-    /// lies under the common name.
-    fn build(variant: &str, arguments: &[&str]) -> Self {
-        let profile = profile_directory();
-        let target = profile
-            .parent()
-            .expect("target")
-            .join("c-library")
-            .join(variant);
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .current_dir(root())
-            .args(["build", "-p", "twinguard-ffi", "--lib"]);
-        cargo.arg("--target-dir").arg(&target).args(arguments);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        let status = cargo.status().expect("cargo runs");
-        assert!(
-            status.success(),
-            "cargo build -p twinguard-ffi {arguments:?}: {status}"
-        );
-        let built = target.join(profile.file_name().expect("profile"));
-        let directory = scratch().join(variant);
-        fs::create_dir_all(&directory).unwrap();
-        for (name, file) in [
+/// Where the library lies as it ships, with the names that linker and loader look for.
+pub fn library() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let links = [
             ("libtwinguard.a", "libtwinguard.a"),
             ("libtwinguard.so", "libtwinguard.so"),
             (&*soname(), "libtwinguard.so"),
-        ] {
-            let link = directory.join(name);
-            let _ = fs::remove_file(&link);
-            symlink(built.join(file), link).unwrap();
-        }
-        Self { directory }
-    }
+        ];
+        build("twinguard-ffi", "shipped", &links)
+    })
+}
 
-    pub fn shared(&self) -> PathBuf {
-        self.directory.join("libtwinguard.so")
+/// Where the library with `twinguard_test_panic` lies.
+fn library_with_hooks() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let name = "libtwinguard_hooks.so";
+        build("twinguard-ffi-hooks", "hooks", &[(name, name)])
+    })
+}
+
+/// Builds a package in the profile of this test; a folder with links to what came out.
+fn build(package: &str, folder: &str, links: &[(&str, &str)]) -> PathBuf {
+    let profile = profile_directory();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(root())
+        .args(["build", "--quiet", "--lib", "-p", package]);
+    cargo
+        .arg("--target-dir")
+        .arg(profile.parent().expect("target"));
+    if profile.ends_with("release") {
+        cargo.arg("--release");
     }
+    run(&mut cargo);
+    let directory = scratch().join(folder);
+    fs::create_dir_all(&directory).unwrap();
+    for (name, file) in links {
+        // Renamed into place: another test may be looking at the old one.
+        let (link, fresh) = (directory.join(name), directory.join(format!("{name}.new")));
+        let _ = fs::remove_file(&fresh);
+        symlink(profile.join(file), &fresh).unwrap();
+        fs::rename(fresh, link).unwrap();
+    }
+    directory
 }
 
 /// The promised SONAME.
@@ -159,10 +147,10 @@ impl Program {
             cc.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
         }
         match link {
-            Link::Shared | Link::Sanitized => link_shared(&mut cc, library()),
-            Link::Hooks => link_shared(&mut cc, library_with_hooks()),
+            Link::Shared | Link::Sanitized => link_shared(&mut cc, library(), "twinguard"),
+            Link::Hooks => link_shared(&mut cc, library_with_hooks(), "twinguard_hooks"),
             Link::Static => {
-                cc.arg(library().directory.join("libtwinguard.a"))
+                cc.arg(library().join("libtwinguard.a"))
                     .args(documented_link_line());
             }
             Link::Loads => {
@@ -174,11 +162,10 @@ impl Program {
     }
 }
 
-fn link_shared(cc: &mut Command, library: &Library) {
-    let directory = library.directory.display();
-    cc.arg(format!("-L{directory}"))
-        .arg("-ltwinguard")
-        .arg(format!("-Wl,-rpath,{directory}"));
+fn link_shared(cc: &mut Command, directory: &Path, name: &str) {
+    let directory = directory.display();
+    cc.arg(format!("-L{directory}")).arg(format!("-l{name}"));
+    cc.arg(format!("-Wl,-rpath,{directory}"));
 }
 
 /// What the header tells a static program to link.
