@@ -306,7 +306,9 @@ impl Progress {
 
     /// Tells whether the host waits for an event of this.
     fn read(&mut self, outcome: &ReadOutcome) -> bool {
-        let told = self.read.max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
+        let told = self
+            .read
+            .max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
         match &outcome.trouble {
             None => self.read = outcome.refresh,
             Some(trouble) => self.read_failed = Some((outcome.refresh, trouble.clone())),
