@@ -32,8 +32,7 @@
 //! kinds of helper threads exist only while they work: one per name look-up (`getaddrinfo` blocks)
 //! and, with a store, one per save (`fsync` can take long). No thread of ours runs a signal
 //! handler of the host, and no code of the host runs on the I/O thread but its [`LogSink`]. Every
-//! call either returns at once or takes the longest time it may wait; the one that waits for a
-//! save or a peer is never [`ModuleClient::close`].
+//! call either returns at once or takes the longest time it may wait.
 //!
 //! # Processes
 //! Nothing is global. All descriptors are close-on-exec, a closed peer raises no `SIGPIPE`, and

@@ -131,6 +131,10 @@ impl Runtime {
             };
             *thread = Thread::Running(start(io)?);
         }
+        if !self.inner.mailbox.alive.load(Ordering::Acquire) {
+            let message = "the I/O thread of this runtime has ended; make another runtime";
+            return Err(Error::new(ErrorKind::Resources, message));
+        }
         self.inner.mailbox.post(Command::Attach(Box::new(attach)));
         Ok(())
     }

@@ -102,7 +102,10 @@ impl Saver {
 fn run(shared: &Arc<Shared>) {
     mark_own_thread();
     let mut state = shared.saver.lock();
-    while let (Some(record), Some(mut store)) = (state.waiting.take(), state.store.take()) {
+    while let Some(record) = state.waiting.take() {
+        let Some(mut store) = state.store.take() else {
+            break;
+        };
         drop(state);
         let saved = catch_unwind(AssertUnwindSafe(|| store.save(&record)));
         let failed = match saved {

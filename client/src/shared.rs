@@ -234,14 +234,6 @@ impl Core {
         std::iter::from_fn(|| self.module.poll_action()).collect()
     }
 
-    /// Asks the hub for the twin; the number names the read.
-    pub(crate) fn read_twin(&mut self, now: Now) -> Result<u64, Error> {
-        if self.is_closed() {
-            return Err(Error::new(ErrorKind::Closed, "the module is closed"));
-        }
-        Ok(self.module.refresh(now))
-    }
-
     fn absorb(&mut self, event: Event) {
         match &event {
             Event::State(change) => self.progress.state(change),

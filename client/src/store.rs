@@ -78,7 +78,9 @@ impl StoreError {
     /// The answer of the system to one step on one path.
     fn system(path: &Path, step: &str, source: io::Error) -> Self {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => StoreErrorKind::Full,
             io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly,
             io::ErrorKind::PermissionDenied => StoreErrorKind::Permissions,
             _ => StoreErrorKind::Io,

@@ -469,3 +469,17 @@ fn a_second_connection_resumes_the_tls_session() {
     assert_eq!(kinds[0], Some(rustls::HandshakeKind::Full));
     assert_eq!(kinds[1], Some(rustls::HandshakeKind::Resumed));
 }
+
+#[test]
+fn a_hub_that_speaks_only_tls_1_2_is_as_good() {
+    let ca = Ca::new();
+    let versions = [&rustls::version::TLS12];
+    let server = ca.server_speaking("localhost", (2020, 2090), &versions);
+    let twin = Twin::new(json!({ "a": 1 }));
+    let hub = Peer::tls(server, move |_, mut stream| {
+        support::serve(&mut stream, &twin)
+    });
+    let client = running(hub.options(&ca)).unwrap();
+    assert_eq!(*client.twin().desired, json!({ "a": 1 }));
+    closes_in_time(&client);
+}

@@ -203,4 +203,71 @@ mod tests {
         assert_eq!(interleave((0..100).map(v4).collect()).len(), MAX_ATTEMPTS);
         assert!(interleave(Vec::new()).is_empty());
     }
+
+    /// Dials until there is an outcome, woken by readiness and by the dial's own deadline.
+    fn dial(addresses: Vec<SocketAddr>) -> Result<Dialed, CloseCause> {
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(8);
+        let slots = Slots(crate::runtime::ModuleKey(1));
+        let mut dial = Dial::new("hub", addresses, crate::sys::now().mono_ms);
+        loop {
+            let now_ms = crate::sys::now().mono_ms;
+            if let Some(outcome) = dial.turn(poll.registry(), slots, now_ms) {
+                return outcome;
+            }
+            let wait = dial
+                .deadline()
+                .map_or(20_000, |at| at.saturating_sub(now_ms) + 1);
+            poll.poll(&mut events, Some(std::time::Duration::from_millis(wait)))
+                .unwrap();
+        }
+    }
+
+    /// A listener whose queue is full: further connections hang, as with a lost SYN.
+    fn silent() -> (SocketAddr, Vec<socket2::Socket>) {
+        use socket2::{Domain, Socket, Type};
+        let make = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let listener = make();
+        listener
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut held = vec![listener];
+        for _ in 0..4 {
+            let client = make();
+            client.set_nonblocking(true).unwrap();
+            // In progress, which is what is wanted.
+            let _ = client.connect(&address.into());
+            held.push(client);
+        }
+        (address, held)
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_does_not_keep_the_next_one_waiting() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let (silent, _held) = silent();
+        for (first, least_ms) in [(silent, STAGGER_MS), (closed, 0)] {
+            let started = std::time::Instant::now();
+            let dialed = dial(vec![first, good])
+                .map_err(|cause| cause.detail)
+                .unwrap();
+            assert_eq!((dialed.address, dialed.slot), (good, 1));
+            assert!(started.elapsed().as_millis() + 5 >= u128::from(least_ms));
+            assert!(started.elapsed().as_secs() < 10);
+        }
+        let cause = dial(vec![closed]).err().unwrap();
+        assert_eq!(cause.kind, CloseKind::Network);
+        assert!(
+            cause.detail.contains(&closed.to_string()),
+            "{}",
+            cause.detail
+        );
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dial;
 pub(crate) mod mqtt;
 pub(crate) mod native;
+mod quiet;
 pub(crate) mod tls;
 mod wire;
 

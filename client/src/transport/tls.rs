@@ -1,15 +1,11 @@
 //! TLS: which roots are trusted, what a refused certificate is called, and how bytes leave.
 
-use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
-use mio::net::TcpStream;
-use nix::libc::MSG_NOSIGNAL;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
-use socket2::SockRef;
 use twinguard_core::module::{CloseCause, CloseKind};
 
 use crate::error::{Error, ErrorKind};
@@ -147,24 +143,6 @@ fn certificate(reason: &CertificateError) -> String {
             format!("not valid yet, or the clock of this machine is wrong ({reason})")
         }
         other => other.to_string(),
-    }
-}
-
-/// Writes with `sendmsg(MSG_NOSIGNAL)`: rustls writes with `writev`, and a peer that has closed
-/// would then end a host that leaves SIGPIPE at its default.
-pub(crate) struct Quiet<'a>(pub(crate) &'a TcpStream);
-
-impl Write for Quiet<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        SockRef::from(self.0).send_with_flags(bytes, MSG_NOSIGNAL)
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        SockRef::from(self.0).send_vectored_with_flags(buffers, MSG_NOSIGNAL)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

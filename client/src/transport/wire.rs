@@ -11,7 +11,8 @@ use zeroize::Zeroize;
 use crate::log::LogLevel;
 use crate::transport::dial::Dialed;
 use crate::transport::mqtt::{Broken, Incoming, Mqtt};
-use crate::transport::tls::{self, Quiet};
+use crate::transport::quiet::Quiet;
+use crate::transport::tls;
 use crate::transport::{Context, Traffic};
 
 /// Bytes read for one module before others have their turn.

@@ -42,6 +42,15 @@ impl Ca {
     }
 
     pub fn server_valid(&self, name: &str, years: (i32, i32)) -> Arc<ServerConfig> {
+        self.server_speaking(name, years, rustls::ALL_VERSIONS)
+    }
+
+    pub fn server_speaking(
+        &self,
+        name: &str,
+        years: (i32, i32),
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
@@ -50,7 +59,7 @@ impl Ca {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)

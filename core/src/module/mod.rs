@@ -259,6 +259,12 @@ impl Module {
         }
     }
 
+    /// How many events [`poll_event`](Self::poll_event) would give now.
+    #[must_use]
+    pub fn pending_events(&self) -> usize {
+        self.out.events.len()
+    }
+
     /// Twin requests that wait for an answer: at most two.
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
