@@ -134,7 +134,7 @@ impl ModuleClient {
         let running = self.wait(timeout, |core| match core.module.state() {
             State::Running => Some(Ok(())),
             State::Closed => Some(Err(closed())),
-            State::Starting if core.life == Life::Idle => Some(Err(not_connected())),
+            State::Starting if core.life == Life::Idle => Some(Err(not_connected("wait_running"))),
             _ => core
                 .progress
                 .refused
@@ -187,7 +187,7 @@ impl ModuleClient {
     /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn get_twin(&self, timeout: Duration) -> Result<Twin, Error> {
         refuse_own_thread()?;
-        let read = self.engine(|core, now| core.read_twin(now))??;
+        let read = self.engine(begin_read)??;
         self.wait_twin(read, timeout)
     }
 
@@ -199,7 +199,7 @@ impl ModuleClient {
     /// [`ErrorKind::WrongState`] before [`connect`](Self::connect); [`ErrorKind::Closed`].
     pub fn request_twin(&self) -> Result<u64, Error> {
         self.engine(|core, now| {
-            let read = core.read_twin(now)?;
+            let read = begin_read(core, now)?;
             core.progress.read_told_up_to = read;
             Ok(read)
         })?
@@ -485,6 +485,14 @@ fn restore(
     store
 }
 
+fn begin_read(core: &mut Core, now: Now) -> Result<u64, Error> {
+    match core.life {
+        _ if core.is_closed() => Err(closed()),
+        Life::Idle => Err(not_connected("get_twin")),
+        _ => Ok(core.module.refresh(now)),
+    }
+}
+
 fn twin(core: &Core) -> Twin {
     let desired = core.module.desired();
     let reported = core.module.reported();
@@ -497,9 +505,11 @@ fn twin(core: &Core) -> Twin {
     }
 }
 
-fn not_connected() -> Error {
-    let text = "wait_running: the module has not been asked to connect";
-    Error::new(ErrorKind::WrongState, text)
+fn not_connected(call: &str) -> Error {
+    Error::new(
+        ErrorKind::WrongState,
+        format!("{call}: the module has not been asked to connect"),
+    )
 }
 
 fn closed() -> Error {

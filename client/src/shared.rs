@@ -234,18 +234,6 @@ impl Core {
         std::iter::from_fn(|| self.module.poll_action()).collect()
     }
 
-    /// Asks the hub for the twin; the number names the read.
-    pub(crate) fn read_twin(&mut self, now: Now) -> Result<u64, Error> {
-        if self.is_closed() {
-            return Err(Error::new(ErrorKind::Closed, "the module is closed"));
-        }
-        if self.life == Life::Idle {
-            let text = "get_twin: the module has not been asked to connect";
-            return Err(Error::new(ErrorKind::WrongState, text));
-        }
-        Ok(self.module.refresh(now))
-    }
-
     fn absorb(&mut self, event: Event) {
         match &event {
             Event::State(change) => self.progress.state(change),
@@ -310,7 +298,9 @@ impl Progress {
 
     /// Tells whether the host waits for an event of this.
     fn read(&mut self, outcome: &ReadOutcome) -> bool {
-        let told = self.read.max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
+        let told = self
+            .read
+            .max(self.read_failed.as_ref().map_or(0, |(read, _)| *read));
         match &outcome.trouble {
             None => self.read = outcome.refresh,
             Some(trouble) => self.read_failed = Some((outcome.refresh, trouble.clone())),

@@ -58,6 +58,26 @@ fn it_signs_in_reads_its_twin_reports_and_closes() {
 }
 
 #[test]
+fn a_twin_that_is_requested_is_told_by_an_event_and_one_that_is_waited_for_is_not() {
+    let ca = Ca::new();
+    let twin = Twin::new(json!({ "a": 1 }));
+    let hub = good_hub(&ca, twin.clone());
+    let client = running(hub.options(&ca)).unwrap();
+    while client.next_event(Duration::ZERO).unwrap().is_some() {}
+    client.get_twin(LONG).unwrap();
+    assert!(!readable(&client));
+    let read = client.request_twin().unwrap();
+    let told = event_where(&client, |event| match event {
+        Event::Read(outcome) => Some(outcome.refresh),
+        _ => None,
+    });
+    assert!(told >= read);
+    let fresh = client.wait_twin(read, Duration::ZERO).unwrap();
+    assert_eq!(*fresh.desired, json!({ "a": 1 }));
+    client.close(LONG).unwrap();
+}
+
+#[test]
 fn a_notification_becomes_an_event_with_old_and_new() {
     let ca = Ca::new();
     let twin = Twin::new(json!({ "a": 1, "gone": true }));

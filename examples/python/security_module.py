@@ -20,6 +20,7 @@ from twinguard.types import (
     ConfigurationChanged,
     DesiredChanged,
     Reported,
+    ReportedRefused,
     StateChanged,
     Trouble,
 )
@@ -66,6 +67,8 @@ def described(event, before):
         }
     if isinstance(event, Reported):
         return {"event": "reported", "version": event.version, "generation": event.generation}
+    if isinstance(event, ReportedRefused):
+        return {"event": "trouble", "kind": "REPORTED_REFUSED", "message": event.message}
     if isinstance(event, Trouble):
         return {"event": "trouble", "kind": event.name, "message": event.message}
     return None

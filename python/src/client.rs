@@ -218,9 +218,12 @@ impl Client {
     fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Raw<'py>>> {
         guard(py, || {
             loop {
-                let event = self.call(py, |client| match self.moved().pop() {
-                    Some(event) => Ok(Some(event)),
-                    None => client.next_event(Duration::ZERO),
+                let event = self.call(py, |client| {
+                    let moved = self.moved().pop();
+                    moved.map_or_else(
+                        || client.next_event(Duration::ZERO),
+                        |event| Ok(Some(event)),
+                    )
                 })?;
                 let Some(event) = event else { return Ok(None) };
                 if let Some(raw) = events::raw(py, &event)? {

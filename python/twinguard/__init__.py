@@ -3,6 +3,9 @@
 Signs in as a module identity, keeps the device twin in step, and evaluates the agent configuration
 of the security module in it. :class:`ModuleClient` blocks, :class:`twinguard.aio.ModuleClient` is
 for asyncio; :mod:`twinguard.exceptions` has the errors, :mod:`twinguard.testing` a local hub.
+
+Log records go to the logger ``twinguard`` and its children, on a thread of the program: with each
+event, and after each call of a client. Its level counts when a client is made.
 """
 
 from twinguard import exceptions, types

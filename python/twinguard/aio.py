@@ -114,8 +114,12 @@ class ModuleClient(BaseClient):
         self._closed = True
         try:
             await asyncio.wait_for(self._close(), seconds(timeout))
-        except (ForkedError, asyncio.TimeoutError):
-            pass  # A child has nothing to close; a network that does not answer is left alone.
+        except ForkedError:
+            return  # There is nothing to close in a child: the connection is the parent's.
+        except asyncio.TimeoutError:
+            pass  # It is closed all the same; only the store has not finished.
+        if self._watching:
+            self._progress()
 
     async def __aenter__(self) -> ModuleClient:
         """Give the client; it is not connected by this."""

@@ -14,6 +14,7 @@ from twinguard.exceptions import (
     OperationTimeout,
     ProtocolError,
     TwinError,
+    TwinguardError,
 )
 from twinguard.testing import LocalHub
 from twinguard.types import (
@@ -280,6 +281,13 @@ def test_events_end_when_another_thread_closes(module):
     assert any(isinstance(event, StateChanged) for event in events)
     with pytest.raises(ClosedError):
         client.next_event(timeout=0)
+
+
+def test_a_twin_cannot_be_read_before_connecting(module):
+    with module.client() as client:
+        with pytest.raises(TwinguardError) as caught:
+            client.get_twin()
+        assert caught.value.name == "WRONG_STATE"
 
 
 def test_a_slow_program_loses_no_state(module):

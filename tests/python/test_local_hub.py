@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import types
 
 import pytest
 
 from conftest import eventually
-from twinguard.testing import HubError, LocalHub
+from twinguard.testing import HubError, LocalHub, find_binary
 
 
 def gone(pid):
@@ -113,3 +114,19 @@ def test_a_fork_of_the_test_does_not_end_the_hub(local_hub):
     assert os.waitpid(child, 0)[1] == 0
     assert local_hub.pid is not None
     os.kill(local_hub.pid, signal.SIGCONT)
+
+
+def test_the_program_is_found_in_its_wheel_or_on_the_path(monkeypatch, tmp_path):
+    program = tmp_path / "twinguard-hub"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.delenv("TWINGUARD_HUB_BIN")
+    monkeypatch.setitem(sys.modules, "twinguard_hub", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_binary() == str(program)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(HubError, match="install the wheel twinguard-hub or set TWINGUARD_HUB_BIN"):
+        find_binary()
+    wheel = types.SimpleNamespace(find_twinguard_hub=lambda: "/there/twinguard-hub")
+    monkeypatch.setitem(sys.modules, "twinguard_hub", wheel)
+    assert find_binary() == "/there/twinguard-hub"

@@ -14,6 +14,7 @@ Users of pytest have the fixture ``local_hub`` without further ado.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -21,7 +22,6 @@ import shutil
 import signal
 import ssl
 import subprocess
-import sysconfig
 import tempfile
 import time
 import urllib.error
@@ -57,8 +57,7 @@ class LocalHub:
 
     Made by the constructor, started by ``with`` or :meth:`start`, ended by leaving ``with`` or
     :meth:`close`. The program is found in this order: the argument ``binary``, the environment
-    variable ``TWINGUARD_HUB_BIN``, the scripts of this Python (where the wheel ``twinguard-hub``
-    puts it), ``PATH``.
+    variable ``TWINGUARD_HUB_BIN``, the wheel ``twinguard-hub``, ``PATH``.
     """
 
     def __init__(
@@ -303,13 +302,14 @@ def find_binary() -> str:
     named = os.environ.get("TWINGUARD_HUB_BIN")
     if named:
         return named
-    beside = os.path.join(sysconfig.get_path("scripts"), _NAME)
-    found = beside if os.access(beside, os.X_OK) else shutil.which(_NAME)
+    try:
+        return str(importlib.import_module("twinguard_hub").find_twinguard_hub())
+    except ImportError:
+        found = shutil.which(_NAME)
+    except FileNotFoundError as e:
+        raise HubError(f"the wheel {_NAME} is damaged: {e}") from None
     if found is None:
-        raise HubError(
-            f"no {_NAME} in {os.path.dirname(beside)} or PATH: "
-            f"install the wheel {_NAME} or set TWINGUARD_HUB_BIN"
-        )
+        raise HubError(f"no {_NAME}: install the wheel {_NAME} or set TWINGUARD_HUB_BIN")
     return found
 
 
