@@ -29,6 +29,7 @@ MODULE = "azureiotsecurity"
 SECTION = "ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration"
 STATUS = "twinguard"
 PATIENCE_S = 60.0
+STEPS = 7
 
 Line = dict[str, Any]
 
@@ -98,7 +99,7 @@ def describe(line: Line) -> list[str]:
         return [change_text(change) for change in line["changes"]]
     if kind == "configuration":
         texts = [f"in force: {k}: {old} → {new}" for k, (old, new) in line["changed"].items()]
-        texts += [f"refused: {r['pointer']}: {r['message']}" for r in line["refused"]]
+        texts += [f"refused: {local(r['pointer'])}: {r['message']}" for r in line["refused"]]
         return texts or [f"configuration: {line['state']}"]
     if kind == "reported":
         return [f"reported, acknowledged as version {line['version']}"]
@@ -106,10 +107,15 @@ def describe(line: Line) -> list[str]:
 
 
 def change_text(change: Line) -> str:
-    name = change["pointer"].removeprefix(f"/{SECTION}")
+    name = local(change["pointer"])
     if change.get("deleted"):
         return f"twin: {name}: {short(change.get('old'))} → deleted"
     return f"twin: {name}: {short(change.get('old'))} → {short(change['new'])}"
+
+
+def local(pointer: str) -> str:
+    """A JSON pointer without the long name of the section."""
+    return pointer.removeprefix(f"/{SECTION}") or "the section"
 
 
 def short(value: Any) -> str:
@@ -153,7 +159,8 @@ class Operator:
             reported = self.hub.get_twin(program.device, MODULE)["properties"]["reported"]
             status = reported.get(STATUS, {})
             if status.get("state") == "failed" and name in json.dumps(status):
-                print(f"    hub     {program.device} reports status {short(strip(status))}")
+                fields = ", ".join(strip(status)["invalidFields"])
+                print(f"    hub     {program.device} reports status failed, invalid: {fields}")
                 return True
             time.sleep(0.1)
         print(f"    hub     {program.device} did NOT report the refusal of {name}")
@@ -284,11 +291,12 @@ def play(operator: Operator) -> None:
 
 def summary(operator: Operator) -> bool:
     names = [program.name for program in operator.programs]
-    print("\n" + " " * 82 + "  ".join(f"{name:>6}" for name in names))
-    for number, (title, seen) in enumerate(operator.score, 1):
-        marks = "  ".join(f"{'yes' if ok else 'NO':>6}" for ok in seen)
-        print(f"{f'{number}. {title}':<82}{marks}")
-    return len(operator.score) == 7 and all(all(seen) for _, seen in operator.score)
+    titles = [f"{number}. {title}" for number, (title, _) in enumerate(operator.score, 1)]
+    width = max(map(len, titles), default=0)
+    print("\n" + " " * width + "".join(f"{name:>8}" for name in names))
+    for title, (_, seen) in zip(titles, operator.score):
+        print(f"{title:<{width}}" + "".join(f"{'yes' if ok else 'NO':>8}" for ok in seen))
+    return len(operator.score) == STEPS and all(all(seen) for _, seen in operator.score)
 
 
 def main() -> int:

@@ -1,7 +1,4 @@
-/* Signs in, shows the twin and a setting, reports a property, and leaves.
- *
- *   quickstart "HostName=...;DeviceId=...;ModuleId=...;SharedAccessKey=..." [CA-FILE]
- */
+/* Follow a module twin: print the configuration in force and each change of the desired section. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,46 +6,50 @@
 
 static void check(twinguard_status status, twinguard_error *error) {
   if (status != TWINGUARD_OK) {
-    fprintf(stderr, "%s: %s\n", twinguard_status_name(status).ptr, twinguard_error_message(error).ptr);
+    fprintf(stderr, "%s\n", twinguard_error_message(error).ptr);
     exit(1);
   }
 }
 
-int main(int argc, char **argv) {
-  static char pem[65536];
-  twinguard_error *e = NULL;
+static void show(const twinguard_event *event) {
+  for (size_t i = 0; i < twinguard_event_change_count(event); i++) {
+    const char *old = twinguard_event_change_old(event, i).ptr;
+    const char *new = twinguard_event_change_new(event, i).ptr;
+    printf("%s: %s -> %s\n", twinguard_event_change_pointer(event, i).ptr, old ? old : "(none)",
+           new ? new : "(deleted)");
+  }
+  if (twinguard_event_kind(event) == TWINGUARD_EVENT_CONFIGURATION) {
+    uint64_t ms = 0;
+    check(twinguard_configuration_duration_ms(twinguard_event_configuration(event),
+                                              TWINGUARD_STR("highPriorityMessageFrequency"), &ms,
+                                              NULL),
+          NULL);
+    printf("send urgent events every %llu s\n", (unsigned long long)ms / 1000);
+  }
+  fflush(stdout);
+}
+
+int main(void) {
+  twinguard_error *error = NULL;
   twinguard_options *options = NULL;
   twinguard_client *client = NULL;
-  twinguard_twin *twin = NULL;
-  twinguard_configuration *configuration = NULL;
-  uint64_t generation, version, ms;
-
-  check(twinguard_options_new(twinguard_str_c(argc > 1 ? argv[1] : ""), &options, &e), e);
-  FILE *ca = argc > 2 ? fopen(argv[2], "r") : NULL; /* a local hub; a real one needs none */
-  if (ca != NULL) {
-    twinguard_str text = {pem, fread(pem, 1, sizeof pem, ca)};
-    fclose(ca);
-    check(twinguard_options_set_roots_pem(options, text, TWINGUARD_ROOTS_ADD, &e), e);
+  const char *text = getenv("TWINGUARD_CONNECTION_STRING"), *ca = getenv("TWINGUARD_CA");
+  check(twinguard_options_new(twinguard_str_c(text), &options, &error), error);
+  FILE *file = ca ? fopen(ca, "r") : NULL; /* Of a hub with its own CA, such as the local one. */
+  if (file != NULL) {
+    static char text[65536];
+    twinguard_str pem = {text, fread(text, 1, sizeof text, file)};
+    fclose(file);
+    check(twinguard_options_set_roots_pem(options, pem, TWINGUARD_ROOTS_REPLACE, &error), error);
   }
-  check(twinguard_client_new(&options, &client, &e), e);
-  check(twinguard_client_connect(client, &e), e);
-  check(twinguard_client_wait_running(client, 30000, &e), e);
-
-  check(twinguard_client_twin(client, &twin, &e), e);
-  printf("desired: %s\n", twinguard_twin_desired(twin).ptr);
-  check(twinguard_client_configuration(client, &configuration, &e), e);
-  twinguard_str key = TWINGUARD_STR("highPriorityMessageFrequency");
-  check(twinguard_configuration_duration_ms(configuration, key, &ms, &e), e);
-  printf("%s: %llu ms\n", key.ptr, (unsigned long long)ms);
-
-  twinguard_str report = TWINGUARD_STR("{\"agent\":{\"program\":\"quickstart.c\"}}");
-  check(twinguard_client_set_reported(client, report, &generation, &e), e);
-  check(twinguard_client_wait_reported(client, generation, 30000, &version, &e), e);
-  printf("reported: version %llu\n", (unsigned long long)version);
-
-  twinguard_configuration_free(configuration);
-  twinguard_twin_free(twin);
-  check(twinguard_client_close(client, 5000, &e), e);
-  twinguard_client_free(client);
-  return 0;
+  check(twinguard_client_new(&options, &client, &error), error);
+  check(twinguard_client_connect(client, &error), error);
+  twinguard_str report = TWINGUARD_STR("{\"firmware\":\"1.0.3\"}");
+  check(twinguard_client_patch_reported(client, report, NULL, &error), error);
+  for (;;) {
+    twinguard_event *event = NULL;
+    check(twinguard_client_next_event(client, 3600000, &event, &error), error);
+    show(event); /* Without an event it has nothing to show. */
+    twinguard_event_free(event);
+  }
 }

@@ -10,8 +10,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options =
         ClientOptions::from_connection_string(&std::env::var("TWINGUARD_CONNECTION_STRING")?)?;
     // For a hub with a certificate of its own, such as the local one.
-    if let Ok(pem) = std::env::var("TWINGUARD_CA") {
-        options.root_certificates_pem(pem.as_bytes(), RootMode::Replace)?;
+    if let Ok(file) = std::env::var("TWINGUARD_CA") {
+        options.root_certificates_pem(&std::fs::read(file)?, RootMode::Replace)?;
     }
     let client = options.build()?;
     client.connect()?;

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| twinguard_tests::fuzz::agent_configuration(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| twinguard_fuzz::agent_configuration(data));

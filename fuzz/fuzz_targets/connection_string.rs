@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| twinguard_tests::fuzz::connection_string(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| twinguard_fuzz::connection_string(data));

@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../fuzz/src/lib.rs"]
+mod targets;
+
 #[test]
 fn seeds_replay() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
-    for (name, target) in twinguard_tests::fuzz::TARGETS {
+    for (name, target) in targets::TARGETS {
         let folder = seeds.join(name);
         let mut replayed = 0;
         for entry in fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {

@@ -1,4 +1,3 @@
-//! Support code of the cross-language tests, and the bodies of the fuzz targets.
+//! Support code of the cross-language tests.
 
-pub mod fuzz;
 pub mod support;
