@@ -112,18 +112,25 @@ static int are_findings(const json *found, const json *expected, const char *nam
   return 1;
 }
 
-/* The text of every setting says the same as the JSON of all of them. */
+/* Every setting is found by its key, and says the same as the JSON of all of them. */
 static int are_settings(const twinguard_configuration *configuration, const json *effective) {
-  for (const json *value = effective->first; value != NULL; value = value->next) {
-    twinguard_str text = twinguard_configuration_text(configuration, twinguard_str_c(value->key));
-    twinguard_str wanted = value->type == JSON_STRING ? whole(value) : raw(value);
-    if (value->type == JSON_NULL) {
-      wanted.ptr = NULL;
-      wanted.len = 0;
+  if (twinguard_configuration_count(configuration) != json_count(effective)) {
+    return fail("twinguard_configuration_count");
+  }
+  for (size_t i = 0; i < json_count(effective); i++) {
+    twinguard_str key = twinguard_configuration_key(configuration, i);
+    twinguard_str text = twinguard_configuration_text(configuration, key);
+    json *setting = json_read(twinguard_configuration_setting_json(configuration, key).ptr);
+    int same = json_equal(setting, json_get(effective, key.ptr));
+    twinguard_str wanted = setting->type == JSON_STRING ? whole(setting) : raw(setting);
+    if (setting->type == JSON_NULL) {
+      same = same && text.ptr == NULL;
+    } else {
+      same = same && text.len == wanted.len && memcmp(text.ptr, wanted.ptr, text.len) == 0;
     }
-    if ((text.ptr == NULL) != (wanted.ptr == NULL) || text.len != wanted.len ||
-        (text.ptr != NULL && memcmp(text.ptr, wanted.ptr, text.len) != 0)) {
-      return fail("twinguard_configuration_text");
+    json_free(setting);
+    if (!same) {
+      return fail(key.ptr);
     }
   }
   return 1;

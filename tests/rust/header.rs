@@ -114,7 +114,6 @@ struct Function {
     parameters: Vec<String>,
     /// Its last parameter takes the detail of a failure.
     fallible: bool,
-    returns: String,
     doc: Vec<String>,
 }
 
@@ -153,7 +152,7 @@ fn function(declaration: &str, doc: &[String]) -> Option<Function> {
     let (head, rest) = declaration.split_once('(')?;
     let list = rest.strip_suffix(");")?;
     let start = head.rfind([' ', '*'])? + 1;
-    let (returns, name) = head.split_at(start);
+    let name = &head[start..];
     let parameter = |text: &str| {
         text.rsplit([' ', '*'])
             .next()
@@ -169,7 +168,6 @@ fn function(declaration: &str, doc: &[String]) -> Option<Function> {
         name: name.to_owned(),
         parameters,
         fallible: list.ends_with("**error"),
-        returns: returns.trim().to_owned(),
         doc: doc.to_vec(),
     })
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 /// The workspace.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -28,14 +28,14 @@ fn profile_directory() -> PathBuf {
 }
 
 /// Where the files of these tests go.
-pub fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     let directory = profile_directory().join("c");
     fs::create_dir_all(&directory).unwrap();
     directory
 }
 
 /// Where the library lies as it ships, with the names that linker and loader look for.
-pub fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let links = [
@@ -83,7 +83,7 @@ fn build(package: &str, folder: &str, links: &[(&str, &str)]) -> PathBuf {
 }
 
 /// The promised SONAME.
-pub fn soname() -> String {
+pub(crate) fn soname() -> String {
     let (major, minor) = (
         env!("CARGO_PKG_VERSION_MAJOR"),
         env!("CARGO_PKG_VERSION_MINOR"),
@@ -96,7 +96,7 @@ pub fn soname() -> String {
 
 /// How a program is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// With `libtwinguard.so`.
     Shared,
     /// With `libtwinguard.a` and the link line of the header.
@@ -110,22 +110,22 @@ pub enum Link {
 }
 
 /// One program of `tests/c`.
-pub struct Program {
+pub(crate) struct Program {
     source: PathBuf,
 }
 
 impl Program {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::at(root().join(format!("tests/c/{name}.c")))
     }
 
     /// A program somewhere else, as an example.
-    pub fn at(source: PathBuf) -> Self {
+    pub(crate) fn at(source: PathBuf) -> Self {
         Self { source }
     }
 
     /// Compiles with warnings as errors, and links.
-    pub fn compile(&self, link: Link) -> PathBuf {
+    pub(crate) fn compile(&self, link: Link) -> PathBuf {
         let name = self.source.file_stem().expect("a name").to_string_lossy();
         let binary = scratch().join(format!("{name}-{link:?}").to_lowercase());
         let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
@@ -179,7 +179,7 @@ fn documented_link_line() -> Vec<String> {
 }
 
 /// Runs a command; its words when it does not end well.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command
         .output()
         .unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -193,7 +193,7 @@ pub fn run(command: &mut Command) -> Output {
 }
 
 /// What a command wrote, both streams.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let streams = [&output.stdout, &output.stderr];
     streams
         .map(|stream| String::from_utf8_lossy(stream).into_owned())
