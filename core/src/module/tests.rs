@@ -310,9 +310,23 @@ fn a_read_overtaken_by_a_patch_says_nothing_about_the_reported_section() {
             }
         }
         let taken = format!("$iothub/twin/res/204/?$rid={}&$version=2", patch.unwrap());
-        module.handle(at(20), Input::Message { connection, topic: &taken, payload: b"" });
+        module.handle(
+            at(20),
+            Input::Message {
+                connection,
+                topic: &taken,
+                payload: b"",
+            },
+        );
         let old = format!("$iothub/twin/res/200/?$rid={}", read.unwrap());
-        module.handle(at(21), Input::Message { connection, topic: &old, payload: EMPTY_TWIN });
+        module.handle(
+            at(21),
+            Input::Message {
+                connection,
+                topic: &old,
+                payload: EMPTY_TWIN,
+            },
+        );
         module.set_reported(at(30), json!({})).unwrap();
         let sent = actions(&mut module);
         assert!(
@@ -335,12 +349,37 @@ fn the_late_answer_to_a_patch_makes_the_hub_be_read_again() {
     let read = rid(&mut module).unwrap();
     module.set_reported(at(20_011), json!({})).unwrap();
     let answer = format!("$iothub/twin/res/200/?$rid={read}");
-    module.handle(at(20_020), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
-    assert_eq!(rid(&mut module), None, "as far as anyone can tell, all is well");
+    module.handle(
+        at(20_020),
+        Input::Message {
+            connection,
+            topic: &answer,
+            payload: EMPTY_TWIN,
+        },
+    );
+    assert_eq!(
+        rid(&mut module),
+        None,
+        "as far as anyone can tell, all is well"
+    );
     let late = format!("$iothub/twin/res/204/?$rid={patch}&$version=2");
-    module.handle(at(20_030), Input::Message { connection, topic: &late, payload: b"" });
+    module.handle(
+        at(20_030),
+        Input::Message {
+            connection,
+            topic: &late,
+            payload: b"",
+        },
+    );
     assert!(rid(&mut module).is_some(), "a read");
-    module.handle(at(20_040), Input::Message { connection, topic: &late, payload: b"" });
+    module.handle(
+        at(20_040),
+        Input::Message {
+            connection,
+            topic: &late,
+            payload: b"",
+        },
+    );
     assert_eq!(rid(&mut module), None, "once");
 }
 
@@ -356,7 +395,14 @@ fn running(module: &mut Module) -> ConnectionId {
     let (connection, topic) = reading(module);
     let rid = topic.rsplit('=').next().unwrap();
     let answer = format!("$iothub/twin/res/200/?$rid={rid}");
-    module.handle(at(3), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
+    module.handle(
+        at(3),
+        Input::Message {
+            connection,
+            topic: &answer,
+            payload: EMPTY_TWIN,
+        },
+    );
     assert_eq!(module.state(), State::Running);
     actions(module);
     connection
