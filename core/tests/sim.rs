@@ -48,7 +48,7 @@ fn after_the_network_heals_everyone_agrees() {
             .for_each(|line| println!("{line}"));
         return result.unwrap_or_else(|cause| resume_unwind(cause));
     }
-    let seeds = setting("TWINGUARD_SIM_SEEDS").unwrap_or(3_000);
+    let seeds = setting("TWINGUARD_SIM_SEEDS").unwrap_or(2_000);
     let shards = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for shard in 0..shards {
