@@ -43,9 +43,9 @@ fn troubles(world: &World, kind: TroubleKind) -> usize {
 /// Changes the twin without telling the module.
 fn silently(world: &mut World, key: &str, value: Value) {
     let client = world.client_id();
-    let twin = world.hub.twin_mut(client);
-    twin.desired.insert(key.to_owned(), value);
-    twin.desired_version += 1;
+    world
+        .hub
+        .patch_desired_silently(client, json!({ key: value }));
 }
 
 #[test]

@@ -107,10 +107,7 @@ impl Reads {
 
     fn end(&mut self, now: Now) -> Option<u64> {
         let told = self.told_up_to();
-        if self.asked > self.told {
-            self.needed = true;
-            self.await_connection(now);
-        }
+        self.await_connection(now);
         told
     }
 

@@ -18,16 +18,10 @@ use crate::module::io::{
 use crate::module::options::ModuleOptions;
 use crate::module::outbox::Outbox;
 
+mod attempt;
 mod renewal;
 
 use renewal::Renewal;
-
-/// A connection that ran for this long was a good one: the back-off starts again from nothing.
-/// Being accepted is not enough, or a hub that closes at once would be hammered.
-const STABLE_MS: u64 = 30_000;
-
-/// How long after its own deadline the driver's silence about an attempt counts as its end.
-const DRIVER_GRACE_MS: u64 = 5_000;
 
 /// Where the session stands.
 enum Phase {
@@ -389,127 +383,6 @@ impl Session {
             .into_iter()
             .flatten()
             .min()
-    }
-
-    /// Starts an attempt: with a fresh signature, with the supplied token, or not at all.
-    fn attempt(&mut self, now: Now, out: &mut Outbox) {
-        match self.credentials.next(now) {
-            Credential::Sign(request) => {
-                self.phase = Phase::Signing;
-                self.announcer.reached(State::Connecting, out);
-                self.ask_signature(now, request, out);
-            }
-            Credential::Ready(token) => {
-                self.announcer.reached(State::Connecting, out);
-                self.open(now, token, None, out);
-            }
-            Credential::Expired => {
-                let pause = backoff::EXPIRED_MS;
-                self.phase = Phase::Waiting {
-                    until: now.mono_ms.saturating_add(pause),
-                };
-                let message = "the supplied token has expired; a new one has to be supplied";
-                let trouble = Trouble::new(TroubleKind::TokenExpired, message, None);
-                if self.announcer.is_news(&trouble) {
-                    self.announcer.lost(trouble, pause, out);
-                }
-            }
-        }
-    }
-
-    fn ask_signature(&mut self, now: Now, request: SasRequest, out: &mut Outbox) {
-        self.last_signature = self.last_signature.wrapping_add(1);
-        let id = SignId(self.last_signature);
-        out.statistics.tokens_signed = out.statistics.tokens_signed.saturating_add(1);
-        out.sign(Action::Sign {
-            id,
-            data: request.string_to_sign().into_bytes(),
-        });
-        let lease = self.credentials.lease(now, &mut self.rng);
-        let deadline = now.mono_ms.saturating_add(self.connect_timeout_ms);
-        self.signature = Some(SignatureAsked {
-            id,
-            request,
-            lease,
-            deadline,
-        });
-    }
-
-    fn open(&mut self, now: Now, token: SasToken, lease: Option<Lease>, out: &mut Outbox) {
-        self.last_connection = self.last_connection.wrapping_add(1);
-        let connection = ConnectionId(self.last_connection);
-        out.statistics.connect_attempts = out.statistics.connect_attempts.saturating_add(1);
-        out.act(Action::Connect(ConnectRequest {
-            connection,
-            host: self.host.clone(),
-            client_id: self.fields.client_id.clone(),
-            username: self.fields.username.clone(),
-            password: Some(token),
-            keep_alive_s: self.fields.keep_alive_s,
-            timeout_ms: self.connect_timeout_ms,
-        }));
-        let patience = self.connect_timeout_ms.saturating_add(DRIVER_GRACE_MS);
-        let deadline = now.mono_ms.saturating_add(patience);
-        self.phase = Phase::Opening {
-            connection,
-            lease,
-            deadline,
-        };
-        self.announcer.reached(State::Connecting, out);
-    }
-
-    /// An accepted connection is gone. The first attempt after a good one starts at once.
-    fn lost(&mut self, now: Now, trouble: Trouble, out: &mut Outbox) {
-        if self.settle(now) {
-            out.statistics.connections_lost = out.statistics.connections_lost.saturating_add(1);
-            self.signature = None;
-            self.phase = Phase::Waiting { until: now.mono_ms };
-            self.announcer.lost(trouble, 0, out);
-        } else {
-            self.failed(now, trouble, out);
-        }
-    }
-
-    /// An attempt has failed, or a connection did not last.
-    fn failed(&mut self, now: Now, trouble: Trouble, out: &mut Outbox) {
-        let pause = backoff::full_jitter(&mut self.rng, self.failures, self.backoff_max_ms);
-        self.wait(now, pause, trouble, out);
-    }
-
-    fn wait(&mut self, now: Now, pause: u64, trouble: Trouble, out: &mut Outbox) {
-        out.statistics.connections_lost = out.statistics.connections_lost.saturating_add(1);
-        self.failures = self.failures.saturating_add(1);
-        self.signature = None;
-        self.phase = Phase::Waiting {
-            until: now.mono_ms.saturating_add(pause),
-        };
-        self.announcer.lost(trouble, pause, out);
-    }
-
-    /// Forgets earlier failures if this connection has been a good one, and says so.
-    fn settle(&mut self, now: Now) -> bool {
-        let Phase::Online(Online {
-            running_since: Some(since),
-            ..
-        }) = &self.phase
-        else {
-            return false;
-        };
-        let good = now.mono_ms.saturating_sub(*since) >= STABLE_MS;
-        if good {
-            self.failures = 0;
-            self.refusals = 0;
-        }
-        good
-    }
-
-    fn hang_up(&mut self, out: &mut Outbox) {
-        match &self.phase {
-            Phase::Opening { connection, .. } => out.disconnect(*connection),
-            Phase::Online(online) => out.disconnect(online.connection),
-            _ => {}
-        }
-        self.signature = None;
     }
 }
 

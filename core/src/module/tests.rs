@@ -8,7 +8,7 @@ use crate::identity::{Identity, SignError};
 fn at(mono_ms: u64) -> Now {
     Now {
         mono_ms,
-        unix_ms: 1_700_000_000_000 + mono_ms,
+        unix_ms: mono_ms.saturating_add(1_700_000_000_000),
     }
 }
 
@@ -95,16 +95,14 @@ fn reading(module: &mut Module) -> (ConnectionId, String) {
 }
 
 #[test]
-fn the_order_is_sign_connect_subscribe_read_and_inputs_of_others_are_ignored() {
+fn the_order_is_sign_connect_subscribe_read() {
     let mut module = module();
     let (connection, topic) = reading(&mut module);
-    let rid = topic.strip_prefix("$iothub/twin/GET/?$rid=").unwrap();
-    let answer = format!("$iothub/twin/res/200/?$rid={rid}");
-    let payload = br#"{"desired":{"a":1,"$version":2},"reported":{"$version":1}}"#;
+    let answer = answer_to(&topic);
     let message = |connection| Input::Message {
         connection,
         topic: &answer,
-        payload,
+        payload: EMPTY_TWIN,
     };
     module.handle(at(3), message(ConnectionId(77)));
     assert_eq!(
@@ -116,47 +114,49 @@ fn the_order_is_sign_connect_subscribe_read_and_inputs_of_others_are_ignored() {
     assert_eq!(module.state(), State::Running);
     module.handle(at(5), message(connection));
     assert_eq!(module.statistics().messages_ignored, 2);
-    let old = ConnectionId(connection.0 - 1);
+}
+
+#[test]
+fn late_news_is_ignored() {
+    let mut module = module();
+    let connection = running(&mut module);
     let cause = || CloseCause {
         kind: CloseKind::Peer,
         detail: String::new(),
     };
-    module.handle(
-        at(6),
+    let old = ConnectionId(connection.0.wrapping_sub(1));
+    let late = [
         Input::Closed {
             connection: old,
             cause: cause(),
         },
-    );
-    module.handle(
-        at(6),
         Input::Refused {
             connection,
             code: 5,
         },
-    );
-    module.handle(
-        at(6),
         Input::Connected {
             connection,
             session_present: true,
         },
-    );
-    module.handle(
-        at(6),
         Input::Signed {
             id: SignId(1),
             result: Err(SignError::new("late")),
         },
-    );
-    module.handle(
-        at(6),
         Input::Acknowledged {
             connection,
             id: PacketId(9),
         },
-    );
-    assert_eq!(module.state(), State::Running);
+        Input::Subscribed {
+            connection,
+            id: PacketId(1),
+            granted: false,
+        },
+    ];
+    for input in late {
+        module.handle(at(6), input);
+        assert_eq!(module.state(), State::Running);
+        assert!(actions(&mut module).is_empty());
+    }
     module.handle(
         at(7),
         Input::Closed {
@@ -310,9 +310,23 @@ fn a_read_overtaken_by_a_patch_says_nothing_about_the_reported_section() {
             }
         }
         let taken = format!("$iothub/twin/res/204/?$rid={}&$version=2", patch.unwrap());
-        module.handle(at(20), Input::Message { connection, topic: &taken, payload: b"" });
+        module.handle(
+            at(20),
+            Input::Message {
+                connection,
+                topic: &taken,
+                payload: b"",
+            },
+        );
         let old = format!("$iothub/twin/res/200/?$rid={}", read.unwrap());
-        module.handle(at(21), Input::Message { connection, topic: &old, payload: EMPTY_TWIN });
+        module.handle(
+            at(21),
+            Input::Message {
+                connection,
+                topic: &old,
+                payload: EMPTY_TWIN,
+            },
+        );
         module.set_reported(at(30), json!({})).unwrap();
         let sent = actions(&mut module);
         assert!(
@@ -335,12 +349,37 @@ fn the_late_answer_to_a_patch_makes_the_hub_be_read_again() {
     let read = rid(&mut module).unwrap();
     module.set_reported(at(20_011), json!({})).unwrap();
     let answer = format!("$iothub/twin/res/200/?$rid={read}");
-    module.handle(at(20_020), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
-    assert_eq!(rid(&mut module), None, "as far as anyone can tell, all is well");
+    module.handle(
+        at(20_020),
+        Input::Message {
+            connection,
+            topic: &answer,
+            payload: EMPTY_TWIN,
+        },
+    );
+    assert_eq!(
+        rid(&mut module),
+        None,
+        "as far as anyone can tell, all is well"
+    );
     let late = format!("$iothub/twin/res/204/?$rid={patch}&$version=2");
-    module.handle(at(20_030), Input::Message { connection, topic: &late, payload: b"" });
+    module.handle(
+        at(20_030),
+        Input::Message {
+            connection,
+            topic: &late,
+            payload: b"",
+        },
+    );
     assert!(rid(&mut module).is_some(), "a read");
-    module.handle(at(20_040), Input::Message { connection, topic: &late, payload: b"" });
+    module.handle(
+        at(20_040),
+        Input::Message {
+            connection,
+            topic: &late,
+            payload: b"",
+        },
+    );
     assert_eq!(rid(&mut module), None, "once");
 }
 
@@ -354,12 +393,25 @@ fn module_without_section() -> Module {
 
 fn running(module: &mut Module) -> ConnectionId {
     let (connection, topic) = reading(module);
-    let rid = topic.rsplit('=').next().unwrap();
-    let answer = format!("$iothub/twin/res/200/?$rid={rid}");
-    module.handle(at(3), Input::Message { connection, topic: &answer, payload: EMPTY_TWIN });
+    let answer = answer_to(&topic);
+    module.handle(
+        at(3),
+        Input::Message {
+            connection,
+            topic: &answer,
+            payload: EMPTY_TWIN,
+        },
+    );
     assert_eq!(module.state(), State::Running);
     actions(module);
     connection
+}
+
+fn answer_to(topic: &str) -> String {
+    format!(
+        "$iothub/twin/res/200/?$rid={}",
+        topic.rsplit('=').next().unwrap()
+    )
 }
 
 /// The request id of the request that is to be sent now.

@@ -120,6 +120,14 @@ impl SimHub {
         self.notify(client_id, object(patch))
     }
 
+    /// The same, and the notification is lost.
+    pub fn patch_desired_silently(&mut self, client_id: &str, patch: Value) -> u64 {
+        let before = self.outbox.len();
+        let version = self.patch_desired(client_id, patch);
+        self.outbox.truncate(before);
+        version
+    }
+
     /// An operator replaces the desired section. It reaches the module as a patch: the new section,
     /// and `null` for all that has vanished.
     pub fn replace_desired(&mut self, client_id: &str, section: Value) -> u64 {

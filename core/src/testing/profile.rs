@@ -85,4 +85,21 @@ impl Profile {
             spike_ms: rng.u64(100..=60_000),
         }
     }
+
+    /// The network is good; the hub answers late, out of order, twice, not at all, or with errors.
+    #[must_use]
+    pub fn unruly_hub(rng: &mut Rng) -> Self {
+        let rough = Self::rough(rng);
+        Self {
+            latency_ms: rough.latency_ms,
+            spike: rough.spike,
+            spike_ms: rough.spike_ms,
+            duplicate: rough.duplicate,
+            reorder: rough.reorder,
+            silence: rough.silence,
+            throttle: rough.throttle,
+            fault: rough.fault,
+            ..Self::calm()
+        }
+    }
 }

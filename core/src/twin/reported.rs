@@ -260,7 +260,6 @@ impl ReportedSync {
         let sent = self.sent.take()?;
         let version = version.or_else(|| self.hub.version());
         self.hub = DesiredDocument::from_parts(sent.target, version).unwrap_or_default();
-        self.dirty = true;
         if !sent.host && self.difference(&[Writer::Host]).is_some() {
             return None;
         }
@@ -270,7 +269,6 @@ impl ReportedSync {
     /// The hub has refused the patch in flight for good.
     pub(crate) fn refused(&mut self, status: u16, message: String) -> Option<Outcome> {
         let sent = self.sent.take()?;
-        self.dirty = true;
         if sent.host && sent.library {
             self.apart = true;
             return None;
@@ -294,7 +292,6 @@ impl ReportedSync {
     /// The patch in flight was not carried out, but may be later.
     pub(crate) fn postponed(&mut self) {
         self.sent = None;
-        self.dirty = true;
     }
 
     fn want(&mut self, wanted: Wanted) -> u64 {

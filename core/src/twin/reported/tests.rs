@@ -165,7 +165,13 @@ fn after_doubt_the_hub_is_read_first() {
 #[test]
 fn early_patches_are_bounded() {
     let mut sync = sync();
-    let deletions = |n| Value::Object((0..100).map(|k| (format!("{n}-{k}"), Value::Null)).collect());
+    let deletions = |n| {
+        Value::Object(
+            (0..100)
+                .map(|k| (format!("{n}-{k}"), Value::Null))
+                .collect(),
+        )
+    };
     let refused = (0..).find_map(|n: u32| sync.patch(&deletions(n)).err());
     assert_eq!(refused.unwrap().kind, limits::LimitKind::SectionText);
     let text = serde_json::to_string(sync.wanted()).unwrap();
