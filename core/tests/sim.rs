@@ -127,7 +127,7 @@ impl History {
         world.hub.keeps_subscriptions = rng.bool();
         let chatty = rng.bool();
         let focus = match rng.u8(0..3) {
-            _ if !chatty => 0..24,
+            _ if !chatty => 0..25,
             0 => 0..17,
             1 => 3..10,
             _ => 10..15,
@@ -214,7 +214,8 @@ impl History {
             }
             21 => self.world.host_polls = self.rng.bool(),
             22 => self.world.hub.twin_mut(client).enabled = self.rng.bool(),
-            _ => self.world.hub_closes(),
+            23 => self.world.hub_closes(),
+            _ => self.fail_over(),
         }
     }
 
@@ -224,6 +225,19 @@ impl History {
         if self.connected {
             self.world.connect();
         }
+    }
+
+    /// Another hub takes over, with a twin that is some minutes old.
+    fn fail_over(&mut self) {
+        self.world.host.versions_may_go_back = true;
+        let client = self.world.client_id();
+        let twin = self.world.hub.twin_mut(client);
+        twin.desired_version = twin
+            .desired_version
+            .saturating_sub(self.rng.u64(0..4))
+            .max(1);
+        twin.desired = object(&mut self.rng, 2);
+        self.world.hub_closes();
     }
 
     /// A patch by an operator: any properties, now and then the configuration, good or bad.

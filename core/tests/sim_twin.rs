@@ -539,7 +539,12 @@ fn the_stored_configuration_is_in_force_before_the_network() {
     world.hub.patch_desired(client, frequency("never"));
     world.run_for(SECOND);
     world.profile.dial_fails = 1.0;
+    let records = world.records;
     world.restart();
+    assert_eq!(
+        world.records, records,
+        "what was just read is not written again"
+    );
     assert_eq!(world.module().state(), State::Starting);
     assert_eq!(world.host.desired, desired_at_hub(&world));
     let evaluation = world.host.configuration.clone().unwrap();

@@ -139,7 +139,8 @@ pub enum ReportedOutcome {
     Refused {
         /// The generation that was refused.
         generation: u64,
-        /// The hub's status.
+        /// The hub's status; 0 when it broke a limit and was not sent at all: patches that were
+        /// accepted before the section they apply to was known.
         status: u16,
         /// The hub's words, bounded, or ours.
         message: String,

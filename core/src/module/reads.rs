@@ -42,7 +42,6 @@ impl Reads {
         self.needed = true;
         self.not_before = 0;
         self.failures = 0;
-        self.covered = self.told;
         self.await_connection(now);
     }
 

@@ -117,3 +117,19 @@ fn a_notification_that_is_not_understood_needs_a_read() {
         "the version of the topic counts too"
     );
 }
+
+#[test]
+fn a_read_older_than_what_was_dropped_is_not_enough() {
+    let mut sync = DesiredSync::new();
+    let newest = u64::try_from(MAX_WAITING).unwrap().saturating_add(2);
+    for version in 2..=newest {
+        notify(&mut sync, version, json!({"n": version}));
+    }
+    assert!(sync.waiting.is_empty(), "the last one was too many");
+    assert_eq!(read(&mut sync, 100, json!({"n": 100})), Heard::Gap);
+    assert!(!sync.is_in_step());
+    assert_eq!(
+        read(&mut sync, newest, json!({"n": newest})),
+        Heard::Current
+    );
+}
