@@ -48,8 +48,8 @@ lint: $(BUILD)/venv.stamp ## formatting, clippy, rustdoc, ruff
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --features twinguard-core/testing --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
-	$(PY) -m ruff check python examples tests hub/tests benches
-	$(PY) -m ruff format --check python examples tests hub/tests benches
+	$(PY) -m ruff check --config python/pyproject.toml python examples tests hub/tests benches
+	$(PY) -m ruff format --config python/pyproject.toml --check python examples tests hub/tests benches
 
 bench: $(BUILD)/wheel-release.stamp $(BUILD)/follow ## the figures of docs/figures.md, measured here and now
 	@$(CARGO) run --quiet --release -p twinguard-benches -- $(abspath $(BUILD))/follow $(abspath $(PY)) benches/follow.py $(BUILD)/release/lib/libtwinguard.so

@@ -5,11 +5,12 @@ import threading
 import time
 from pathlib import Path
 
-from twinguard import ModuleClient, State
-from twinguard.types import DesiredChanged, StateChanged
+from twinguard import ModuleClient
+from twinguard.types import DesiredChanged, State, StateChanged
 
 
 def main() -> None:
+    """Follow the twin until the input ends."""
     connection_string, ca_file = sys.argv[1:]
     client = ModuleClient.create_from_connection_string(
         connection_string, server_verification_cert=Path(ca_file).read_text()

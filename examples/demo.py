@@ -228,29 +228,37 @@ def play(operator: Operator) -> None:
     operator.step(
         "The operator sets highPriorityMessageFrequency",
         lambda: operator.patch({"highPriorityMessageFrequency": {"value": "PT1M"}}),
-        lambda p: twin_change(p, "highPriorityMessageFrequency")
-        and in_force(p, "highPriorityMessageFrequency", "PT1M")
-        and operator.reported(p, "highPriorityMessageFrequency", "PT1M"),
+        lambda p: (
+            twin_change(p, "highPriorityMessageFrequency")
+            and in_force(p, "highPriorityMessageFrequency", "PT1M")
+            and operator.reported(p, "highPriorityMessageFrequency", "PT1M")
+        ),
     )
     operator.step(
         "The operator patches another property; the first keeps its value",
         lambda: operator.patch({"eventPriorityLogin": {"value": "Low"}}),
-        lambda p: twin_change(p, "eventPriorityLogin")
-        and in_force(p, "eventPriorityLogin", "Low")
-        and operator.reported(p, "highPriorityMessageFrequency", "PT1M"),
+        lambda p: (
+            twin_change(p, "eventPriorityLogin")
+            and in_force(p, "eventPriorityLogin", "Low")
+            and operator.reported(p, "highPriorityMessageFrequency", "PT1M")
+        ),
     )
     operator.step(
         "The operator sends a bad value; it is refused with the reason, all else stays in force",
         lambda: operator.patch({"maxMessageSizeInBytes": {"value": "big"}}),
-        lambda p: refusal(p, "maxMessageSizeInBytes")
-        and operator.refusal_reported(p, "maxMessageSizeInBytes")
-        and operator.reported(p, "maxMessageSizeInBytes", 204800),
+        lambda p: (
+            refusal(p, "maxMessageSizeInBytes")
+            and operator.refusal_reported(p, "maxMessageSizeInBytes")
+            and operator.reported(p, "maxMessageSizeInBytes", 204800)
+        ),
     )
     operator.step(
         "The operator repairs it",
         lambda: operator.patch({"maxMessageSizeInBytes": {"value": 65536}}),
-        lambda p: in_force(p, "maxMessageSizeInBytes", 65536)
-        and operator.reported(p, "maxMessageSizeInBytes", 65536),
+        lambda p: (
+            in_force(p, "maxMessageSizeInBytes", 65536)
+            and operator.reported(p, "maxMessageSizeInBytes", 65536)
+        ),
     )
 
     def delete_while_offline() -> None:
@@ -264,9 +272,11 @@ def play(operator: Operator) -> None:
     operator.step(
         "A property is deleted while the modules are offline",
         delete_while_offline,
-        lambda p: deletion(p, "eventPriorityLogin")
-        and in_force(p, "eventPriorityLogin", "High")
-        and operator.reported(p, "eventPriorityLogin", "High"),
+        lambda p: (
+            deletion(p, "eventPriorityLogin")
+            and in_force(p, "eventPriorityLogin", "High")
+            and operator.reported(p, "eventPriorityLogin", "High")
+        ),
     )
 
     def restart_hub() -> None:
@@ -282,8 +292,10 @@ def play(operator: Operator) -> None:
     operator.step(
         "The hub is killed and restarted; a change after that arrives",
         restart_hub,
-        lambda p: in_force(p, "snapshotFrequency", "PT1H")
-        and operator.reported(p, "snapshotFrequency", "PT1H"),
+        lambda p: (
+            in_force(p, "snapshotFrequency", "PT1H")
+            and operator.reported(p, "snapshotFrequency", "PT1H")
+        ),
     )
     for program in programs:
         program.stop()

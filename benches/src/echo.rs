@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, Stream};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, Stream,
+};
 
 const BYTES: usize = 100;
 
@@ -25,7 +27,9 @@ pub(crate) fn round_trips(count: usize) -> Vec<Duration> {
     let answering = thread::spawn(move || answer(&listener, server));
     let mut roots = RootCertStore::empty();
     roots.add(certificate).expect("a root");
-    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let client = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let name = "localhost".try_into().expect("a name");
     let mut tls = ClientConnection::new(Arc::new(client), name).expect("a connection");
     let mut tcp = TcpStream::connect(address).expect("our own port");
@@ -38,7 +42,9 @@ pub(crate) fn round_trips(count: usize) -> Vec<Duration> {
         stream.read_exact(&mut buffer).expect("read");
         started.elapsed()
     };
-    (0..100).for_each(|_| drop(once()));
+    (0..100).for_each(|_| {
+        once();
+    });
     let times = (0..count).map(|_| once()).collect();
     drop(tcp);
     answering.join().expect("the echo");

@@ -22,8 +22,12 @@ pub(crate) fn rust(hub: &Hub, count: usize) -> Vec<Duration> {
     for n in 0..count {
         while client.next_event(Duration::ZERO).expect("open").is_some() {}
         let made = Instant::now();
-        hub.patch_desired("bench", "rust", json!({ "n": n })).expect("a change");
-        while !matches!(client.next_event(WAIT).expect("open"), Some(Event::Desired(_))) {}
+        hub.patch_desired("bench", "rust", json!({ "n": n }))
+            .expect("a change");
+        while !matches!(
+            client.next_event(WAIT).expect("open"),
+            Some(Event::Desired(_))
+        ) {}
         times.push(made.elapsed());
     }
     client.close(WAIT).expect("close");
@@ -36,7 +40,8 @@ pub(crate) fn child(hub: &Hub, module: &str, command: Command, count: usize) -> 
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let change = json!({ "t": monotonic_ns().to_string() });
-        hub.patch_desired("bench", module, change).expect("a change");
+        hub.patch_desired("bench", module, change)
+            .expect("a change");
         let line = lines.next().expect("a line").expect("text");
         times.push(Duration::from_nanos(line.parse().expect("nanoseconds")));
     }
@@ -51,11 +56,22 @@ pub(crate) fn idle(hub: &Hub, command: Command) {
     let pid = child.id();
     let before = switches(pid);
     thread::sleep(Duration::from_secs(20));
-    println!("{:<44}{:>10}", "C program idle: wake-ups in 20 s", switches(pid) - before);
+    println!(
+        "{:<44}{:>10}",
+        "C program idle: wake-ups in 20 s",
+        switches(pid) - before
+    );
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("procfs");
-    for (name, key) in [("threads", "Threads:"), ("RSS KiB", "VmRSS:"), ("anonymous KiB", "RssAnon:")]
-    {
-        println!("{:<44}{:>10}", format!("C program idle: {name}"), number(&status, key));
+    for (name, key) in [
+        ("threads", "Threads:"),
+        ("RSS KiB", "VmRSS:"),
+        ("anonymous KiB", "RssAnon:"),
+    ] {
+        println!(
+            "{:<44}{:>10}",
+            format!("C program idle: {name}"),
+            number(&status, key)
+        );
     }
     end(&mut child);
 }
@@ -65,7 +81,11 @@ type Lines = std::io::Lines<BufReader<std::process::ChildStdout>>;
 fn start(hub: &Hub, module: &str, mut command: Command) -> (Child, Lines) {
     let connection_string = hub.create_module("bench", module).expect("a module");
     command.arg(connection_string).arg(hub.ca_file());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a child");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child");
     let out = child.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(out).lines();
     let first = lines.next().expect("a line").expect("text");
@@ -91,8 +111,14 @@ fn switches(pid: u32) -> u64 {
 }
 
 fn number(status: &str, key: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or_default()
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_default()
 }
 
 /// `CLOCK_MONOTONIC`, as C and Python read it.

@@ -24,18 +24,30 @@ fn main() {
         std::process::exit(2);
     };
     let hub = Hub::start(HubOptions::memory()).expect("a hub on loopback");
-    println!("{:<44}{:>10}{:>10}{:>10}", "microseconds", "p50", "p99", "n");
-    row("yardstick: TLS 1.3 echo of 100 bytes", echo::round_trips(5_000));
+    println!(
+        "{:<44}{:>10}{:>10}{:>10}",
+        "microseconds", "p50", "p99", "n"
+    );
+    row(
+        "yardstick: TLS 1.3 echo of 100 bytes",
+        echo::round_trips(5_000),
+    );
     row("connect → first twin", connects(&hub, 100));
     let client = running(&hub, "bench");
     row("twin GET round trip", gets(&client, 3_000));
     row("reported PATCH round trip", patches(&client, 2_000));
     client.close(WAIT).expect("close");
     row("desired change → Rust event", followers::rust(&hub, 1_000));
-    row("desired change → C event", followers::child(&hub, "c", Command::new(c), 1_000));
+    row(
+        "desired change → C event",
+        followers::child(&hub, "c", Command::new(c), 1_000),
+    );
     let mut interpreter = Command::new(python);
     interpreter.arg(script);
-    row("desired change → Python event", followers::child(&hub, "python", interpreter, 1_000));
+    row(
+        "desired change → Python event",
+        followers::child(&hub, "python", interpreter, 1_000),
+    );
     println!();
     followers::idle(&hub, Command::new(c));
     sizes(Path::new(library));
@@ -52,7 +64,9 @@ fn running(hub: &Hub, module: &str) -> ModuleClient {
 fn client(hub: &Hub, module: &str) -> ModuleClient {
     let connection_string = hub.create_module("bench", module).expect("a module");
     let mut options = ClientOptions::from_connection_string(&connection_string).expect("sound");
-    options.root_certificates_pem(hub.ca_pem().as_bytes(), RootMode::Replace).expect("a CA");
+    options
+        .root_certificates_pem(hub.ca_pem().as_bytes(), RootMode::Replace)
+        .expect("a CA");
     options.build().expect("a client")
 }
 
@@ -81,8 +95,12 @@ fn gets(client: &ModuleClient, count: usize) -> Vec<Duration> {
 fn patches(client: &ModuleClient, count: usize) -> Vec<Duration> {
     let once = |n| {
         let started = Instant::now();
-        let generation = client.set_reported(json!({ "n": n })).expect("a small document");
-        client.wait_reported(generation, WAIT).expect("acknowledged");
+        let generation = client
+            .set_reported(json!({ "n": n }))
+            .expect("a small document");
+        client
+            .wait_reported(generation, WAIT)
+            .expect("acknowledged");
         started.elapsed()
     };
     (0..count).map(once).collect()
@@ -93,17 +111,32 @@ fn row(name: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |part: f64| {
         let index = (times.len().saturating_sub(1) as f64 * part) as usize;
-        times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+        times
+            .get(index)
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
     };
-    println!("{name:<44}{:>10.0}{:>10.0}{:>10}", at(0.5), at(0.99), times.len());
+    println!(
+        "{name:<44}{:>10.0}{:>10.0}{:>10}",
+        at(0.5),
+        at(0.99),
+        times.len()
+    );
 }
 
 fn sizes(library: &Path) {
     let stripped = std::env::temp_dir().join(format!("twinguard-stripped-{}", std::process::id()));
-    let strip = Command::new("strip").arg("-o").arg(&stripped).arg(library).status();
+    let strip = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(library)
+        .status();
     match (strip, std::fs::metadata(&stripped)) {
         (Ok(status), Ok(metadata)) if status.success() => {
-            println!("{:<44}{:>10} KB", "shared library, stripped", metadata.len() / 1000);
+            println!(
+                "{:<44}{:>10} KB",
+                "shared library, stripped",
+                metadata.len() / 1000
+            );
         }
         _ => println!("shared library, stripped: not measured, `strip` is missing"),
     }

@@ -5,11 +5,15 @@
 //!   is given away or handed over; `Option<&mut MaybeUninit<T>>` is an output, never read. So
 //!   entry points hold no pointer casts, and the `unsafe` of this crate is in [`text`] (reading
 //!   the caller's text) and [`log`] (calling the caller's function), each with its reason.
-//! - **Every entry point is guarded** by [`boundary`]: a panic becomes `TWINGUARD_ERR_PANIC`, and
+//! - **Every entry point is guarded** by `boundary`: a panic becomes `TWINGUARD_ERR_PANIC`, and
 //!   an object that was in use is poisoned.
 //! - **An entry point only translates**: checks, one call, write-back. Rules live in
 //!   `twinguard-client` and `twinguard-core`.
 #![allow(non_camel_case_types, reason = "the types carry their C names")]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "doc comments are written for the C header"
+)]
 
 #[cfg(panic = "abort")]
 compile_error!("twinguard-ffi contains panics at its border and needs panic = \"unwind\"");

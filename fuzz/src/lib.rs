@@ -60,7 +60,9 @@ pub fn connection_string(data: &[u8]) {
 /// The value of `SharedAccessKey=`, when it is long enough to be told from chance and stands
 /// nowhere else: a host name that is the same text may be shown.
 fn secret_of(text: &str) -> Option<&str> {
-    let key = text.split(';').find_map(|pair| pair.strip_prefix("SharedAccessKey="))?;
+    let key = text
+        .split(';')
+        .find_map(|pair| pair.strip_prefix("SharedAccessKey="))?;
     (key.len() >= 16 && text.matches(key).count() == 1).then_some(key)
 }
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from twinguard.testing import LocalHub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,9 @@ def test_a_quickstart_runs(hub, language):
     ) as program:
         try:
             deadline = time.monotonic() + 60
-            while "firmware" not in hub.get_twin(device, "azureiotsecurity")["properties"]["reported"]:
+            while (
+                "firmware" not in hub.get_twin(device, "azureiotsecurity")["properties"]["reported"]
+            ):
                 assert program.poll() is None, "the program ended by itself"
                 assert time.monotonic() < deadline, "it does not report"
                 time.sleep(0.05)

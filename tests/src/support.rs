@@ -232,7 +232,8 @@ impl Drop for HubProcess {
     }
 }
 
-/// Path of the hub binary: `TWINGUARD_HUB_BIN`, or beside the test's own binary; built if missing.
+/// Path of the hub binary: `TWINGUARD_HUB_BIN`, or beside the test's own binary, where
+/// `cargo test --workspace` has put it; built if it is not there.
 pub fn hub_binary() -> PathBuf {
     if let Some(path) = std::env::var_os("TWINGUARD_HUB_BIN") {
         return path.into();
@@ -246,6 +247,9 @@ pub fn hub_binary() -> PathBuf {
     let path = target.join("twinguard-hub");
     static BUILD: std::sync::Once = std::sync::Once::new();
     BUILD.call_once(|| {
+        if path.exists() {
+            return;
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "-p", "twinguard-hub"])

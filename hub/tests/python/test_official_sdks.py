@@ -187,7 +187,7 @@ def test_what_was_acknowledged_survives_a_kill(start, tmp_path):
         acknowledged = desired.get("n", 0)
         killer = threading.Timer(delay, hub.kill)
         killer.start()
-        with pytest.raises(requests.exceptions.ConnectionError):
+        with pytest.raises(requests.exceptions.ConnectionError):  # noqa: PT012 - one of many calls
             while True:
                 hub.desired(DEVICE, MODULE, {"n": acknowledged + 1})
                 acknowledged += 1
@@ -287,10 +287,9 @@ def test_devices(registry):
 
     changed = registry.update_device_with_sas("d", device.etag, OTHER_KEY, KEY, "disabled")
     assert changed.authentication.symmetric_key.primary_key == OTHER_KEY
-    assert changed.status == "disabled" and changed.etag != device.etag
-    stale = status_of(
-        registry.update_device_with_sas, "d", device.etag, OTHER_KEY, KEY, "enabled"
-    )
+    assert changed.status == "disabled"
+    assert changed.etag != device.etag
+    stale = status_of(registry.update_device_with_sas, "d", device.etag, OTHER_KEY, KEY, "enabled")
     assert stale == (412, "PreconditionFailed")
     again = status_of(registry.create_device_with_sas, "d", KEY, KEY, "enabled")
     assert again == (409, "DeviceAlreadyExists")
@@ -308,11 +307,11 @@ def test_modules(registry, hub):
     assert len(generated.authentication.symmetric_key.primary_key) == 44
     ids = [m.module_id for m in registry.get_modules(DEVICE)]
     assert ids == [MODULE, "gen", "mod$x"]
-    changed = registry.update_module_with_sas(
-        DEVICE, "mod$x", "you", module.etag, OTHER_KEY, KEY
-    )
+    changed = registry.update_module_with_sas(DEVICE, "mod$x", "you", module.etag, OTHER_KEY, KEY)
     assert changed.managed_by == "you"
-    assert registry.get_module(DEVICE, "mod$x").authentication.symmetric_key.primary_key == OTHER_KEY
+    assert (
+        registry.get_module(DEVICE, "mod$x").authentication.symmetric_key.primary_key == OTHER_KEY
+    )
     twice = status_of(registry.create_module_with_sas, DEVICE, "gen", "me", KEY, KEY)
     assert twice == (409, "ModuleAlreadyExistsOnDevice")
     nowhere = status_of(registry.create_module_with_sas, "nobody", "m", "me", KEY, KEY)
@@ -325,7 +324,8 @@ def test_modules(registry, hub):
 
 def test_module_twins(registry):
     twin = registry.get_module_twin(DEVICE, MODULE)
-    assert twin.properties.desired["$version"] == 1 and twin.etag == "AAAAAAAAAAE="
+    assert twin.properties.desired["$version"] == 1
+    assert twin.etag == "AAAAAAAAAAE="
     patch = Twin(tags={"site": "a"}, properties=TwinProperties(desired={"a": 1, "b": {"c": 2}}))
     updated = registry.update_module_twin(DEVICE, MODULE, patch, twin.etag)
     assert updated.tags == {"site": "a"}
@@ -340,14 +340,16 @@ def test_module_twins(registry):
     replaced = registry.replace_module_twin(
         DEVICE, MODULE, Twin(properties=TwinProperties(desired={"b": {"d": 1}}))
     )
-    assert replaced.properties.desired["b"] == {"d": 1} and "a" not in replaced.properties.desired
+    assert replaced.properties.desired["b"] == {"d": 1}
+    assert "a" not in replaced.properties.desired
     too_big = Twin(properties=TwinProperties(desired={str(n): "x" * 4000 for n in range(9)}))
     assert status_of(registry.update_module_twin, DEVICE, MODULE, too_big)[0] == 400
 
 
 def test_device_twins(registry):
     twin = registry.update_twin(DEVICE, Twin(tags={"a": {"b": 1}}))
-    assert twin.tags == {"a": {"b": 1}} and twin.module_id is None
+    assert twin.tags == {"a": {"b": 1}}
+    assert twin.module_id is None
     twin = registry.replace_twin(DEVICE, Twin(tags={"c": 1}), twin.etag)
     assert twin.tags == {"c": 1}
     assert registry.get_twin(DEVICE).status == "enabled"
