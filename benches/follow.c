@@ -19,7 +19,8 @@ static void fail(twinguard_error *error) {
   exit(1);
 }
 
-static void show(const twinguard_event *event, long long now) {
+static void show(const twinguard_event *event) {
+  long long now = monotonic_ns();
   if (twinguard_event_kind(event) == TWINGUARD_EVENT_STATE &&
       twinguard_event_state(event) == TWINGUARD_STATE_RUNNING) {
     puts("ready");
@@ -36,13 +37,13 @@ static void show(const twinguard_event *event, long long now) {
 }
 
 /* Takes all events; false when the client is closed. */
-static bool take_events(const twinguard_client *client, long long now) {
+static bool take_events(const twinguard_client *client) {
   twinguard_event *event = NULL;
   do {
     if (twinguard_client_next_event(client, 0, &event, NULL) != TWINGUARD_OK) {
       return false;
     }
-    show(event, now);
+    show(event);
     twinguard_event_free(event);
   } while (event != NULL);
   return true;
@@ -70,7 +71,7 @@ int main(int argc, char **argv) {
   struct pollfd watched[2] = {{twinguard_client_event_fd(client), POLLIN, 0},
                               {STDIN_FILENO, POLLIN, 0}};
   while (poll(watched, 2, -1) > 0 && watched[1].revents == 0) {
-    if (!take_events(client, monotonic_ns())) {
+    if (!take_events(client)) {
       break;
     }
   }
