@@ -9,6 +9,7 @@ mod followers;
 
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -36,7 +37,12 @@ fn main() {
     let client = running(&hub, "bench");
     row("twin GET round trip", gets(&client, 3_000));
     row("reported PATCH round trip", patches(&client, 2_000));
+    row(
+        "connection reset → running again",
+        resets(&hub, &client, 20),
+    );
     client.close(WAIT).expect("close");
+    row("token renewal: out of step for", renewals(&hub, 2));
     row("desired change → Rust event", followers::rust(&hub, 1_000));
     row(
         "desired change → C event",
@@ -55,24 +61,25 @@ fn main() {
 
 /// A client of a module that is made for it, signed in.
 fn running(hub: &Hub, module: &str) -> ModuleClient {
-    let client = client(hub, module);
+    let client = client(hub, module, |_| {});
     client.connect().expect("connect");
     client.wait_running(WAIT).expect("running");
     client
 }
 
-fn client(hub: &Hub, module: &str) -> ModuleClient {
+fn client(hub: &Hub, module: &str, set: impl Fn(&mut ClientOptions)) -> ModuleClient {
     let connection_string = hub.create_module("bench", module).expect("a module");
     let mut options = ClientOptions::from_connection_string(&connection_string).expect("sound");
     options
         .root_certificates_pem(hub.ca_pem().as_bytes(), RootMode::Replace)
         .expect("a CA");
+    set(&mut options);
     options.build().expect("a client")
 }
 
 fn connects(hub: &Hub, count: usize) -> Vec<Duration> {
     let once = |_| {
-        let client = client(hub, "connect");
+        let client = client(hub, "connect", |_| {});
         let started = Instant::now();
         client.connect().expect("connect");
         client.wait_running(WAIT).expect("running");
@@ -104,6 +111,49 @@ fn patches(client: &ModuleClient, count: usize) -> Vec<Duration> {
         started.elapsed()
     };
     (0..count).map(once).collect()
+}
+
+/// Cuts the connection, far enough apart that each is the first trouble after a good while.
+fn resets(hub: &Hub, client: &ModuleClient, count: usize) -> Vec<Duration> {
+    let once = |_| {
+        let before = client.statistics().connections;
+        let started = Instant::now();
+        hub.cut("bench", "bench").expect("a connected module");
+        while client.statistics().connections == before || !client.twin().synced {
+            thread::sleep(Duration::from_micros(100));
+        }
+        let took = started.elapsed();
+        thread::sleep(Duration::from_millis(100));
+        took
+    };
+    (0..count).map(once).collect()
+}
+
+/// How long the twin is out of step while a token of the shortest life is renewed.
+fn renewals(hub: &Hub, count: u64) -> Vec<Duration> {
+    let client = client(hub, "renewal", |options| {
+        options.token_lifetime(Duration::from_secs(60));
+    });
+    client.connect().expect("connect");
+    client.wait_running(WAIT).expect("running");
+    let mut times = Vec::new();
+    for renewal in 1..=count {
+        while client.twin().synced {
+            thread::sleep(Duration::from_micros(50));
+        }
+        let started = Instant::now();
+        while !client.twin().synced {
+            thread::sleep(Duration::from_micros(50));
+        }
+        times.push(started.elapsed());
+        assert_eq!(
+            client.statistics().planned_renewals,
+            renewal,
+            "an unplanned reconnect"
+        );
+    }
+    client.close(WAIT).expect("close");
+    times
 }
 
 /// Prints the median and the 99th percentile.

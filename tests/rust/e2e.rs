@@ -1,9 +1,11 @@
 //! A module against the local hub, end to end: real TLS, real files, real processes.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use twinguard_client::{ErrorKind, Event, Runtime, State};
+use twinguard_core::identity::sas::create_token;
+use twinguard_core::identity::{ConnectionString, Credential};
 use twinguard_tests::support::*;
 
 const QUIET: Duration = Duration::from_millis(300);
@@ -365,5 +367,63 @@ fn a_token_is_renewed_without_the_host_noticing() {
         .filter(|e| matches!(e, Event::State(_) | Event::Trouble(_)))
         .collect();
     assert!(told.is_empty(), "{told:?}");
+    module.close();
+}
+
+#[test]
+fn a_ready_token_is_used_until_it_expires() {
+    let hub = hub();
+    let key = hub.create_module(DEVICE, MODULE).unwrap();
+    let with_token = |lifetime_s: i64| {
+        let parsed = ConnectionString::parse(&key).unwrap();
+        let Credential::SharedAccessKey(signer) = &parsed.credential else {
+            unreachable!("the hub hands out keys")
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let expires = now.checked_add_signed(lifetime_s).unwrap();
+        let token = create_token(signer, &parsed.identity.resource(), expires, None).unwrap();
+        let (start, _) = key.split_once("SharedAccessKey=").unwrap();
+        format!("{start}SharedAccessSignature={}", token.as_str())
+    };
+    let module = Follower::running(options_for(&with_token(600), hub.ca_pem()));
+    module.close();
+    let expired = options_for(&with_token(-600), hub.ca_pem())
+        .build()
+        .unwrap();
+    expired.connect().unwrap();
+    let error = expired.wait_running(PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenExpired, "{error}");
+    expired.close(PATIENCE).unwrap();
+}
+
+#[test]
+fn what_the_hub_would_refuse_is_refused_here_with_its_place() {
+    let hub = hub();
+    let module = Follower::running(options(&hub, DEVICE, MODULE));
+    let too_large = json!({"part": {"a": "x".repeat(4096), "b": vec!["y".repeat(4000); 8]}});
+    let mut deep = json!(1);
+    (0..12).for_each(|_| deep = json!({ "d": deep }));
+    for (document, pointer) in [
+        (too_large, ""),
+        (json!({"long": {"text": "x".repeat(4097)}}), "/long/text"),
+        (json!({"number": 4_503_599_627_370_496_u64}), "/number"),
+        (json!({"a": {"bad key": 1}}), "/a/bad key"),
+        (json!({"list": [1, null]}), "/list/1"),
+        (deep, "/d/d/d/d/d/d/d/d/d/d/d"),
+    ] {
+        let error = module.client.set_reported(document).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.pointer()),
+            (ErrorKind::TwinLimit, Some(pointer))
+        );
+    }
+    let generation = module.client.set_reported(json!({"fine": true})).unwrap();
+    module.client.wait_reported(generation, PATIENCE).unwrap();
+    let reported = reported_at(&hub, DEVICE, MODULE);
+    let members: Vec<&String> = reported.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["fine", SECTION], "nothing of what was refused");
     module.close();
 }
