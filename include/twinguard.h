@@ -693,6 +693,36 @@ twinguard_status twinguard_derive_key(struct twinguard_str group_key_base64,
                                       struct twinguard_error **error);
 
 /**
+ * Signs with a shared access key.
+ *
+ * HMAC-SHA256 of `data` under the key (RFC 2104). For a host that has its own connection and
+ * proves with the module's key who it is: it answers a gateway's challenge, or signs a token whose
+ * text is not the one of twinguard_sas_token_new(). A token is signed over its encoded resource, a
+ * line feed and its expiry (IoT Hub docs: control access with shared access signatures).
+ *
+ * @param[in] key_base64  the shared access key as base64 text; copied into memory that is wiped.
+ * @param[in] data  what to sign: any bytes, also none, not only text; not copied.
+ * @param[out] out_signature  not NULL; the signature's 32 bytes as 44 characters of base64, as
+ *                            tokens and gateways carry it, written on success only.
+ * @param[out] error  may be NULL; the detail of a failure, else NULL is written.
+ * @retval TWINGUARD_OK  the data is signed.
+ * @retval TWINGUARD_ERR_NULL_ARGUMENT  `out_signature` is NULL, or `key_base64` or `data` is NULL
+ *         with a length.
+ * @retval TWINGUARD_ERR_INVALID_ARGUMENT  a length is longer than memory.
+ * @retval TWINGUARD_ERR_ENCODING  `key_base64` is not UTF-8.
+ * @retval TWINGUARD_ERR_KEY  `key_base64` is not a usable key.
+ * @note Ownership: the caller frees `*out_signature` with twinguard_buf_free(), which wipes it.
+ * @note Threads: from anywhere.
+ * @since 0.1.0
+ * @see twinguard_sas_token_new()
+ */
+TWINGUARD_NODISCARD
+twinguard_status twinguard_sign(struct twinguard_str key_base64,
+                                struct twinguard_str data,
+                                struct twinguard_buf **out_signature,
+                                struct twinguard_error **error);
+
+/**
  * Makes a client from its options.
  *
  * Opens the store and restores what is in it, so that a stored configuration is in force at once.

@@ -2,8 +2,11 @@
 
 use std::mem::MaybeUninit;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use twinguard_client::ErrorKind;
 use twinguard_core::identity::{SharedAccessKey, sas};
+use zeroize::Zeroizing;
 
 use crate::boundary::{self, Required as _};
 use crate::error::{Failure, failure, twinguard_error};
@@ -98,6 +101,47 @@ pub extern "C" fn twinguard_derive_key(
         }
         let derived = sas::derive_key(&key(group_key_base64)?, registration_id);
         out.write(twinguard_buf::boxed(Text::from(derived.as_str())));
+        Ok(())
+    })
+}
+
+/// Signs with a shared access key.
+///
+/// HMAC-SHA256 of `data` under the key (RFC 2104). For a host that has its own connection and
+/// proves with the module's key who it is: it answers a gateway's challenge, or signs a token whose
+/// text is not the one of twinguard_sas_token_new(). A token is signed over its encoded resource, a
+/// line feed and its expiry (IoT Hub docs: control access with shared access signatures).
+///
+/// @param[in] key_base64  the shared access key as base64 text; copied into memory that is wiped.
+/// @param[in] data  what to sign: any bytes, also none, not only text; not copied.
+/// @param[out] out_signature  not NULL; the signature's 32 bytes as 44 characters of base64, as
+///                            tokens and gateways carry it, written on success only.
+/// @param[out] error  may be NULL; the detail of a failure, else NULL is written.
+/// @retval TWINGUARD_OK  the data is signed.
+/// @retval TWINGUARD_ERR_NULL_ARGUMENT  `out_signature` is NULL, or `key_base64` or `data` is NULL
+///         with a length.
+/// @retval TWINGUARD_ERR_INVALID_ARGUMENT  a length is longer than memory.
+/// @retval TWINGUARD_ERR_ENCODING  `key_base64` is not UTF-8.
+/// @retval TWINGUARD_ERR_KEY  `key_base64` is not a usable key.
+/// @note Ownership: the caller frees `*out_signature` with twinguard_buf_free(), which wipes it.
+/// @note Threads: from anywhere.
+/// @since 0.1.0
+/// @see twinguard_sas_token_new()
+#[must_use]
+#[unsafe(no_mangle)]
+pub extern "C" fn twinguard_sign(
+    key_base64: twinguard_str,
+    data: twinguard_str,
+    out_signature: Option<&mut MaybeUninit<Option<Box<twinguard_buf>>>>,
+    error: Option<&mut MaybeUninit<Option<Box<twinguard_error>>>>,
+) -> twinguard_status {
+    boundary::call(error, || {
+        let out = out_signature.required("out_signature")?;
+        let data = data.bytes("data")?;
+        // A signature can be a password, or a derived key.
+        let signature = Zeroizing::new(key(key_base64)?.hmac(data));
+        let text = Zeroizing::new(STANDARD.encode(signature.as_slice()));
+        out.write(twinguard_buf::boxed(Text::from(text.as_str())));
         Ok(())
     })
 }

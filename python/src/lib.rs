@@ -25,6 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::pure::{
         Shadow, create_sas_token, derive_key, diff, format_duration, merge_patch, parse_duration,
+        sign,
     };
 
     #[pymodule_init]

@@ -191,6 +191,15 @@ pub(crate) fn derive_key(py: Python<'_>, group_key: &str, id: &str) -> PyResult<
     })
 }
 
+/// The HMAC-SHA256 of `data`, which `bytes` cannot change while the interpreter is free.
+#[pyfunction]
+pub(crate) fn sign(py: Python<'_>, key: &str, data: &[u8]) -> PyResult<[u8; 32]> {
+    guard(py, || {
+        let key = read_key(py, key)?;
+        Ok(py.detach(|| key.hmac(data)))
+    })
+}
+
 /// Milliseconds of an ISO 8601 duration.
 #[pyfunction]
 pub(crate) fn parse_duration(py: Python<'_>, text: &str) -> PyResult<u64> {

@@ -18,6 +18,7 @@ from twinguard._pure import (
     format_duration,
     merge_patch,
     parse_duration,
+    sign,
 )
 from twinguard.client import ModuleClient
 from twinguard.types import AgentConfiguration, AgentOptions
@@ -36,5 +37,6 @@ __all__ = [
     "format_duration",
     "merge_patch",
     "parse_duration",
+    "sign",
     "types",
 ]

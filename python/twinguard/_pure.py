@@ -18,6 +18,7 @@ __all__ = [
     "format_duration",
     "merge_patch",
     "parse_duration",
+    "sign",
 ]
 
 Document = dict[str, Any]
@@ -125,6 +126,25 @@ def derive_key(group_key: str, registration_id: str) -> str:
     'oEJb2035sqmsuTIUsQRaimLKqMw2StmImYCnoOw/xQc='
     """
     return _native.derive_key(group_key, registration_id)
+
+
+def sign(key: str, data: bytes) -> bytes:
+    """Sign with a key: the 32 bytes of the HMAC-SHA256 (RFC 2104) of ``data``.
+
+    For a program with a connection of its own that proves with the module's key who it is: it
+    answers a gateway's challenge, or signs a token of another form than :func:`create_sas_token`
+    makes.
+
+    :param key: The key, base64 text.
+    :param data: What to sign, as it is; may be empty.
+    :raises ConfigError: the key is not base64.
+
+    >>> from base64 import b64encode
+    >>> from twinguard import sign
+    >>> b64encode(sign("a2V5", b"device-1"))
+    b'oEJb2035sqmsuTIUsQRaimLKqMw2StmImYCnoOw/xQc='
+    """
+    return _native.sign(key, data)
 
 
 def parse_duration(text: str) -> timedelta:

@@ -68,10 +68,13 @@ static void null_objects(void) {
   CHECK_STATUS(null, twinguard_diff(text, text, NULL, NULL));
   CHECK_STATUS(null, twinguard_sas_token_new(text, text, 1, text, NULL, NULL));
   CHECK_STATUS(null, twinguard_derive_key(text, text, NULL, NULL));
+  CHECK_STATUS(null, twinguard_sign(text, text, NULL, NULL));
   CHECK_STATUS(null, twinguard_duration_parse(TWINGUARD_STR("PT1S"), NULL, NULL));
   CHECK_STATUS(null, twinguard_duration_format(1000, NULL, NULL));
   text.ptr = NULL;
   CHECK_STATUS(null, twinguard_merge_patch(text, text, &buf, NULL));
+  CHECK_STATUS(null, twinguard_sign(TWINGUARD_STR("a2V5"), text, &buf, NULL));
+  CHECK_STATUS(null, twinguard_sign(text, TWINGUARD_STR("data"), &buf, NULL));
   CHECK(!options && !client && !event && !twin && !configuration && !shadow && !buf);
 }
 

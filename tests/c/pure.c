@@ -79,6 +79,46 @@ static void tokens(void) {
                                        TWINGUARD_STR(""), &buf, NULL));
 }
 
+/* Expected: RFC 4231 section 4.3 (test case 2), and Python's hmac. */
+static void signatures(void) {
+  static const char bytes[] = {'a', '\0', (char)0xff};
+  twinguard_buf *buf = NULL;
+  twinguard_error *error = NULL;
+  twinguard_str key = TWINGUARD_STR("SmVmZQ=="), none = {NULL, 0};
+  twinguard_str binary = {bytes, sizeof bytes}, endless = {bytes, SIZE_MAX};
+  CHECK_STATUS(TWINGUARD_OK, twinguard_sign(key, TWINGUARD_STR("what do ya want for nothing?"),
+                                            &buf, &error));
+  CHECK(error == NULL);
+  CHECK(buf_is(buf, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="));
+  CHECK_STATUS(TWINGUARD_OK, twinguard_sign(key, none, &buf, NULL));
+  CHECK(buf_is(buf, "kjWYym1krypdunnc0CGooP5cX1V1Ga2q8K1TLUUG3TA="));
+  CHECK_STATUS(TWINGUARD_OK, twinguard_sign(key, binary, &buf, NULL));
+  CHECK(buf_is(buf, "96yM33UhYtk0VP9iSAl7Yc29wyW/P9h+BB2RdMVFUTc="));
+
+  buf = NULL;
+  CHECK_STATUS(TWINGUARD_ERR_INVALID_ARGUMENT, twinguard_sign(key, endless, &buf, NULL));
+  CHECK_STATUS(TWINGUARD_ERR_ENCODING, twinguard_sign(binary, none, &buf, NULL));
+  CHECK_STATUS(TWINGUARD_ERR_KEY, twinguard_sign(none, binary, &buf, NULL));
+  CHECK_STATUS(TWINGUARD_ERR_KEY,
+               twinguard_sign(TWINGUARD_STR("not*base64!"), binary, &buf, &error));
+  CHECK(strstr(twinguard_error_message(error).ptr, "not*base64!") == NULL);
+  twinguard_error_free(error);
+  CHECK(buf == NULL);
+}
+
+/* A key has at most 256 characters of base64. */
+static void longest_key(void) {
+  char text[260];
+  memset(text, 'A', sizeof text);
+  twinguard_buf *buf = NULL;
+  twinguard_str key = {text, 256}, longer = {text, sizeof text}, none = {NULL, 0};
+  CHECK_STATUS(TWINGUARD_OK, twinguard_sign(key, none, &buf, NULL));
+  CHECK(buf_is(buf, "Ad8CUd/PDJ7vBdv9i5S2DyrOGr9+4DHXET7jL5vZJXs="));
+  buf = NULL;
+  CHECK_STATUS(TWINGUARD_ERR_KEY, twinguard_sign(longer, none, &buf, NULL));
+  CHECK(buf == NULL);
+}
+
 #define SECTION "\"ms_iotn:urn_azureiot_Security_SecurityAgentConfiguration\""
 
 static void settings(const twinguard_configuration *configuration) {
@@ -175,6 +215,8 @@ int main(void) {
   merge_and_diff();
   durations();
   tokens();
+  signatures();
+  longest_key();
   shadow();
   return check_result("pure");
 }

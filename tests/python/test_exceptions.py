@@ -1,5 +1,7 @@
 """One table from the library's errors to exceptions, and what an exception carries."""
 
+import base64
+import hmac
 import pickle
 
 import pytest
@@ -91,6 +93,26 @@ def test_a_bad_key_is_named_but_not_shown(key):
         twinguard.create_sas_token("h", key, 1)
     assert caught.value.name == "KEY"
     assert not key or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "not base64!", "A" * 260, "é"])
+def test_signing_wants_a_key(key):
+    with pytest.raises(ConfigError) as caught:
+        twinguard.sign(key, b"data")
+    assert caught.value.name == "KEY"
+    assert not key or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["SmVmZQ==", "A" * 256], ids=["short", "longest"])
+@pytest.mark.parametrize("data", [b"", b"a\0\xff", b"x" * 1_000_000], ids=["none", "raw", "much"])
+def test_a_signature_is_what_hmac_makes(key, data):
+    assert twinguard.sign(key, data) == hmac.digest(base64.b64decode(key), data, "sha256")
+
+
+@pytest.mark.parametrize("data", ["text", bytearray(b"may change"), None])
+def test_only_bytes_are_signed(data):
+    with pytest.raises(TypeError):
+        twinguard.sign(KEY, data)
 
 
 def test_a_panic_is_an_error_and_not_more():

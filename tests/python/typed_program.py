@@ -65,5 +65,6 @@ def pure() -> None:
     assert_type(twinguard.Shadow().apply_full({}), Update)
     assert_type(twinguard.parse_duration("PT1M"), timedelta)
     assert_type(twinguard.create_sas_token("h", "a2V5", 1), str)
+    assert_type(twinguard.sign("a2V5", b"data"), bytes)
     with LocalHub(modules=["d/m"]) as hub:
         assert_type(hub.connection_string("d", "m"), str)
