@@ -1,6 +1,8 @@
 """The local hub as tests use it: started, asked, killed, and never left behind."""
 
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import pytest
 
 from conftest import eventually
 from twinguard.testing import HubError, LocalHub, find_binary
+
+HUB_PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "python/hub/src/twinguard_hub"
 
 
 def gone(pid):
@@ -130,3 +134,26 @@ def test_the_program_is_found_in_its_wheel_or_on_the_path(monkeypatch, tmp_path)
     wheel = types.SimpleNamespace(find_twinguard_hub=lambda: "/there/twinguard-hub")
     monkeypatch.setitem(sys.modules, "twinguard_hub", wheel)
     assert find_binary() == "/there/twinguard-hub"
+
+
+@pytest.mark.parametrize(
+    "place", ["bin", "lib/python3/site-packages/bin"], ids=["prefix", "target"]
+)
+def test_the_wheel_finds_its_program_wherever_pip_puts_it(tmp_path, place):
+    packages = tmp_path / "lib/python3/site-packages"
+    shutil.copytree(HUB_PACKAGE, packages / "twinguard_hub")
+    about = packages / "twinguard_hub-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: twinguard-hub\nVersion: 0.1.0\n")
+    (about / "RECORD").write_text("../../../bin/twinguard-hub,,\n")
+    environment = dict(os.environ, PYTHONPATH=str(packages), PATH="")
+    environment.pop("TWINGUARD_HUB_BIN", None)
+    program = "from twinguard.testing import find_binary; print(find_binary())"
+    command = [sys.executable, "-c", program]
+    missing = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "the wheel twinguard-hub is damaged: twinguard-hub is none of" in missing.stderr
+    binary = tmp_path / place / "twinguard-hub"
+    binary.parent.mkdir()
+    binary.touch()
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert found.stdout.strip() == str(binary), found.stderr

@@ -1,7 +1,8 @@
 """Finds the ``twinguard-hub`` program that this package installed."""
 
-import os
 import sysconfig
+from importlib import metadata
+from pathlib import Path
 
 __all__ = ["find_twinguard_hub"]
 
@@ -12,12 +13,18 @@ def find_twinguard_hub() -> str:
     Raises FileNotFoundError, naming the places looked at, if it is in none of them.
     """
     name = "twinguard-hub" + (sysconfig.get_config_var("EXE") or "")
-    user = sysconfig.get_path("scripts", scheme=f"{os.name}_user")
-    # pip install --target puts programs into bin/ beside the package.
-    target = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bin")
-    places = [sysconfig.get_path("scripts"), user, target]
+    # pip install --target puts programs into bin/ beside the package, and records another place.
+    places = [Path(__file__).resolve().parent.parent / "bin" / name, *_recorded(name)]
     for place in places:
-        path = os.path.join(place, name)
-        if os.path.isfile(path):
-            return path
-    raise FileNotFoundError(f"{name} is not in {', '.join(places)}")
+        if place.is_file():
+            return str(place.resolve())
+    raise FileNotFoundError(f"{name} is none of {', '.join(map(str, places))}")
+
+
+def _recorded(name: str) -> list[Path]:
+    """Where the installer says that it put the program: right for each scheme and prefix."""
+    try:
+        files = metadata.files("twinguard-hub") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [Path(str(file.locate())) for file in files if file.name == name]
