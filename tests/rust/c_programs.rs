@@ -3,10 +3,10 @@
 
 mod native;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use native::{Link, Program, root, run, scratch, text};
+use native::{Link, Program, limited, root, run, scratch, text, valgrind};
 
 /// The programs that need no hub, with their arguments.
 fn programs() -> [(&'static str, Vec<String>); 4] {
@@ -17,13 +17,6 @@ fn programs() -> [(&'static str, Vec<String>); 4] {
         ("vectors", vec![vectors]),
         ("misuse", vec![]),
     ]
-}
-
-/// A program that hangs is a failure, not a hung test.
-fn limited(program: &Path) -> Command {
-    let mut command = Command::new("timeout");
-    command.arg("300").arg(program);
-    command
 }
 
 fn run_all(link: Link) {
@@ -103,28 +96,6 @@ fn the_sanitizers_are_in() {
     );
     let whole = Program::new("broken").compile(Link::Sanitized);
     run(&mut limited(&whole));
-}
-
-/// The tool itself, or what to do about it: a machine without valgrind has not passed.
-fn valgrind(binary: &Path) -> Command {
-    let found = Command::new("valgrind").arg("--version").output().is_ok();
-    assert!(
-        found,
-        "valgrind is missing: install it (apt-get install valgrind, or make system)"
-    );
-    let mut command = Command::new("timeout");
-    command.args([
-        "600",
-        "valgrind",
-        "--quiet",
-        "--error-exitcode=99",
-        "--leak-check=full",
-    ]);
-    command.args(["--show-leak-kinds=definite,indirect,possible"]);
-    command
-        .args(["--errors-for-leak-kinds=definite,indirect"])
-        .arg(binary);
-    command
 }
 
 #[test]

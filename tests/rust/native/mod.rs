@@ -178,6 +178,35 @@ fn documented_link_line() -> Vec<String> {
     libraries.split_whitespace().map(str::to_owned).collect()
 }
 
+/// A program that hangs is a failure, not a hung test.
+pub(crate) fn limited(program: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("300").arg(program);
+    command
+}
+
+/// The tool itself, or what to do about it: a machine without valgrind has not passed.
+pub(crate) fn valgrind(binary: &Path) -> Command {
+    let found = Command::new("valgrind").arg("--version").output().is_ok();
+    assert!(
+        found,
+        "valgrind is missing: install it (apt-get install valgrind, or make system)"
+    );
+    let mut command = Command::new("timeout");
+    command.args([
+        "600",
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=99",
+        "--leak-check=full",
+    ]);
+    command.args(["--show-leak-kinds=definite,indirect,possible"]);
+    command
+        .args(["--errors-for-leak-kinds=definite,indirect"])
+        .arg(binary);
+    command
+}
+
 /// Runs a command; its words when it does not end well.
 pub(crate) fn run(command: &mut Command) -> Output {
     let output = command
