@@ -44,7 +44,7 @@ pub extern "C" fn twinguard_runtime_new(
 /// For a program that wants to prove to itself that none is left behind.
 ///
 /// @param[in] runtime  may be NULL.
-/// @return 0 or 1, and short-lived ones for name resolution; 0 for NULL.
+/// @return 0 or 1: short-lived threads for name resolution are not counted; 0 for NULL.
 /// @note Ownership: nothing changes hands.
 /// @note Threads: from several at once.
 /// @since 0.1.0
