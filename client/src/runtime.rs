@@ -121,6 +121,11 @@ impl Runtime {
 
     /// Serves a module from now on; starts the thread if there is none.
     pub(crate) fn attach(&self, attach: Attach) -> Result<(), Error> {
+        // A forked child has no such thread, and the lock may be held by one.
+        if self.inner.pid != std::process::id() {
+            let message = "the runtime belongs to the process before fork; make one of your own";
+            return Err(Error::new(ErrorKind::Forked, message));
+        }
         let mut thread = lock(&self.inner.thread);
         if let Thread::Waiting(_) = *thread {
             let Thread::Waiting(io) = std::mem::replace(&mut *thread, Thread::Gone) else {
