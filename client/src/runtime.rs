@@ -394,10 +394,10 @@ impl IoThread {
             Ok(Ok(_)) => return self.remove(key),
             Ok(Err(_)) | Err(_) => {
                 driver.shared.fail();
-                driver
-                    .shared
-                    .log
-                    .log(LogLevel::Error, "client", format_args!("dropped: a panic"));
+                let log = &driver.shared.log;
+                let tell = || log.log(LogLevel::Error, "client", format_args!("dropped: a panic"));
+                // The panic may have been the sink's, and it may panic again.
+                let _ = catch_unwind(AssertUnwindSafe(tell));
                 return self.remove(key);
             }
         };
