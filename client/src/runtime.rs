@@ -121,6 +121,11 @@ impl Runtime {
 
     /// Serves a module from now on; starts the thread if there is none.
     pub(crate) fn attach(&self, attach: Attach) -> Result<(), Error> {
+        // A forked child has no such thread, and the lock may be held by one.
+        if self.inner.pid != std::process::id() {
+            let message = "the runtime belongs to the process before fork; make one of your own";
+            return Err(Error::new(ErrorKind::Forked, message));
+        }
         let mut thread = lock(&self.inner.thread);
         if let Thread::Waiting(_) = *thread {
             let Thread::Waiting(io) = std::mem::replace(&mut *thread, Thread::Gone) else {
@@ -389,10 +394,10 @@ impl IoThread {
             Ok(Ok(_)) => return self.remove(key),
             Ok(Err(_)) | Err(_) => {
                 driver.shared.fail();
-                driver
-                    .shared
-                    .log
-                    .log(LogLevel::Error, "client", format_args!("dropped: a panic"));
+                let log = &driver.shared.log;
+                let tell = || log.log(LogLevel::Error, "client", format_args!("dropped: a panic"));
+                // The panic may have been the sink's, and it may panic again.
+                let _ = catch_unwind(AssertUnwindSafe(tell));
                 return self.remove(key);
             }
         };

@@ -114,7 +114,8 @@ fn run(shared: &Arc<Shared>) {
             Err(_) => Some("the store panicked".to_owned()),
         };
         if let Some(detail) = &failed {
-            shared.persist_failed(detail);
+            // The log sink is the host's; its panic must not take the store along.
+            let _ = catch_unwind(AssertUnwindSafe(|| shared.persist_failed(detail)));
         }
         state = shared.saver.lock();
         state.store = Some(store);

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use twinguard_core::module::{
@@ -204,8 +204,12 @@ impl Shared {
 
     /// After a panic on the I/O thread: every call ends with an error.
     pub(crate) fn fail(&self) {
+        // Under the lock, or a call that is just about to wait would miss it, and another that is
+        // setting the flag could undo it.
+        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         self.failed.store(true, Ordering::Release);
         self.flag.set(true);
+        drop(core);
         self.changed.notify_all();
     }
 
@@ -385,4 +389,38 @@ pub(crate) fn refuse_own_thread() -> Result<(), Error> {
         return Err(Error::new(ErrorKind::Reentrant, message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use twinguard_core::identity::Identity;
+    use twinguard_core::module::{Authentication, ModuleOptions};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_right_before_a_call_waits_ends_the_waiting() {
+        let identity = Identity::new("h".parse().unwrap(), "d".parse().unwrap(), None);
+        let options = ModuleOptions::new(identity, Authentication::Key, 1);
+        let module = Module::new(options, sys::now()).unwrap();
+        let (queue, saver) = (EventQueue::new(8), Saver::new(None));
+        let shared = Shared::new(ModuleKey(0), module, queue, saver, Logger::default()).unwrap();
+        let (started, mut asked) = (Instant::now(), 0);
+        let result = shared.wait(Duration::from_secs(20), |_| {
+            asked += 1;
+            if asked == 1 {
+                let (shared, (begun, has_begun)) = (shared.clone(), std::sync::mpsc::channel());
+                std::thread::spawn(move || {
+                    begun.send(()).unwrap();
+                    shared.fail();
+                });
+                has_begun.recv().unwrap();
+                // Long enough for a failure that does not wait for the lock.
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            None::<Result<(), Error>>
+        });
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Poisoned);
+        assert!(started.elapsed() < Duration::from_secs(10), "at once");
+    }
 }

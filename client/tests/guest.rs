@@ -279,7 +279,10 @@ fn close_on_exec() {
 fn forked() {
     let ca = Ca::new();
     let hub = good_hub(&ca, Twin::new(json!({ "a": 1 })));
-    let client = running(hub.options(&ca)).unwrap();
+    let runtime = twinguard_client::Runtime::new().unwrap();
+    let mut options = hub.options(&ca);
+    options.runtime(&runtime);
+    let client = running(options).unwrap();
     // SAFETY: the child calls only the library, whose promise this is, and leaves with _exit.
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
@@ -299,6 +302,10 @@ fn forked() {
                 client.event_fd().as_raw_fd(),
             );
             drop(client);
+            let mut options = hub.options(&ca);
+            options.runtime(&runtime);
+            let refused = options.build().unwrap().connect().unwrap_err();
+            let calm = calm && refused.kind() == ErrorKind::Forked;
             // SAFETY: ends the child without the destructors of the parent's test.
             unsafe { nix::libc::_exit(i32::from(!(all && calm))) }
         }

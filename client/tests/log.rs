@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::{Ca, LONG, Twin, good_hub, running};
-use twinguard_client::{ErrorKind, LogLevel, LogRecord, LogSink, ModuleClient, Runtime, State};
+use twinguard_client::{
+    ErrorKind, Event, LogLevel, LogRecord, LogSink, ModuleClient, Runtime, State, Store,
+    StoreError, StoreErrorKind, TroubleKind,
+};
 
 #[derive(Default)]
 struct Lines(Mutex<Vec<(LogLevel, String)>>);
@@ -162,4 +165,69 @@ fn a_panic_on_the_io_thread_ends_one_module_and_not_its_neighbour() {
     assert_eq!(error.kind(), ErrorKind::Poisoned);
     neighbour.get_twin(LONG).unwrap();
     neighbour.close(LONG).unwrap();
+}
+
+/// Panics at every record that the I/O thread has to tell, the one about its panic included.
+struct AlwaysPanics;
+
+impl LogSink for AlwaysPanics {
+    fn log(&self, _: &LogRecord<'_>) {
+        let name = std::thread::current().name().map(str::to_owned);
+        assert!(name.as_deref() != Some("twinguard"), "on purpose");
+    }
+}
+
+#[test]
+fn a_sink_that_panics_again_and_again_does_not_end_the_neighbours() {
+    let ca = Ca::new();
+    let hub = good_hub(&ca, Twin::new(json!({})));
+    let runtime = Runtime::new().unwrap();
+    let mut options = hub.options(&ca);
+    options.runtime(&runtime);
+    let neighbour = running(options).unwrap();
+    let mut options = hub.options(&ca);
+    options
+        .runtime(&runtime)
+        .log_sink(LogLevel::Trace, Arc::new(AlwaysPanics));
+    let broken = options.build().unwrap();
+    broken.connect().unwrap();
+    let error = broken.wait_running(LONG).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned);
+    neighbour.get_twin(LONG).unwrap();
+    neighbour.close(LONG).unwrap();
+}
+
+struct FullStore;
+
+impl Store for FullStore {
+    fn load(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    fn save(&mut self, _: &[u8]) -> Result<(), StoreError> {
+        Err(StoreError::new(StoreErrorKind::Full, "no room"))
+    }
+}
+
+struct PanicsAtTrouble;
+
+impl LogSink for PanicsAtTrouble {
+    fn log(&self, record: &LogRecord<'_>) {
+        assert!(record.message != "no room", "on purpose");
+    }
+}
+
+#[test]
+fn a_sink_that_panics_about_the_store_does_not_hold_up_close() {
+    let ca = Ca::new();
+    let mut options = support::options("localhost:1", &ca);
+    options
+        .store(Box::new(FullStore))
+        .log_sink(LogLevel::Warn, Arc::new(PanicsAtTrouble));
+    let client = options.build().unwrap();
+    client.set_reported(json!({ "a": 1 })).unwrap();
+    support::event_where(&client, |event| {
+        matches!(event, Event::Trouble(trouble) if trouble.kind == TroubleKind::Store).then_some(())
+    });
+    client.close(Duration::from_secs(5)).unwrap();
 }

@@ -67,6 +67,61 @@ fn a_good_connection_that_is_lost_is_replaced_at_once() {
     );
 }
 
+/// From the loss of the connection to the next attempt.
+fn pause_after_cut(world: &mut World) -> u64 {
+    let (cut_at, attempts) = (world.now_ms(), world.attempts.len());
+    world.cut();
+    while world.attempts.len() == attempts {
+        world.run_for(10);
+    }
+    let next = world.attempts.last();
+    next.map_or(u64::MAX, |next| next.saturating_sub(cut_at))
+}
+
+#[test]
+fn a_young_connection_that_is_lost_is_replaced_at_once_and_the_next_is_not() {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for seed in 0..40 {
+        let mut world = World::new(seed);
+        running(&mut world);
+        first.push(pause_after_cut(&mut world));
+        while world.host.state != State::Running {
+            world.run_for(10);
+        }
+        second.push(pause_after_cut(&mut world));
+    }
+    assert!(first.iter().all(|pause| *pause < 200), "{first:?}");
+    // Uniform in 0…2 s, less what the network takes to tell.
+    assert!(second.iter().any(|pause| *pause > 1_000), "{second:?}");
+}
+
+#[test]
+fn a_good_connection_makes_the_next_loss_the_first_again() {
+    let mut world = World::new(21);
+    running(&mut world);
+    for _ in 0..3 {
+        assert!(pause_after_cut(&mut world) < 200);
+        world.run_for(MINUTE);
+        assert_eq!(world.host.state, State::Running);
+    }
+}
+
+/// Accepted, in step, and closed: at most one attempt without a pause.
+#[test]
+fn a_hub_that_serves_the_twin_and_closes_is_not_hammered() {
+    let mut world = World::new(22);
+    world.connect();
+    for _ in 0..600 {
+        world.run_for(100);
+        world.hub_closes();
+    }
+    assert!(
+        world.attempts.len() < 20,
+        "{} attempts in the first minute",
+        world.attempts.len()
+    );
+}
+
 #[test]
 fn a_network_that_is_down_for_a_day_is_tried_with_growing_pauses() {
     let mut world = World::new(3);

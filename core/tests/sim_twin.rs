@@ -48,6 +48,57 @@ fn silently(world: &mut World, key: &str, value: Value) {
         .patch_desired_silently(client, json!({ key: value }));
 }
 
+/// A document of about 30 KiB whose members are all called after `name`.
+fn large(name: &str, members: usize) -> Value {
+    let room = 30_000_usize.checked_div(members).unwrap_or_default();
+    let value = "v".repeat(room.saturating_sub(name.len()).saturating_sub(10));
+    let member = |n| (format!("{name}{n:05}"), json!(value));
+    Value::Object((0..members).map(member).collect())
+}
+
+/// One patch from one to the other would be larger than any patch may be.
+#[test]
+fn a_large_document_replaces_another_large_one() {
+    for (members, seed) in [(30, 40), (600, 41), (1_500, 42)] {
+        let mut world = plain(seed);
+        running(&mut world);
+        // Long names, so that the deletions alone are more than one patch may hold.
+        let name = "n".repeat(30_000 / members - 19);
+        let (old, new) = (large(&name, members), large("other", members));
+        for document in [&old, &new, &old] {
+            let generation = world.set_reported(document.clone()).unwrap();
+            world.run_for(10 * SECOND);
+            assert_eq!(reported_at_hub(&world), *document, "{members} members");
+            assert_eq!(world.host.acknowledged, generation);
+        }
+        assert_eq!(world.module().statistics().patches_refused, 0);
+    }
+}
+
+/// The connection goes while half of a large change is done.
+#[test]
+fn a_large_change_that_is_cut_in_the_middle_is_finished() {
+    let mut world = plain(43);
+    running(&mut world);
+    world.set_reported(large("old", 600)).unwrap();
+    world.run_for(SECOND);
+    let generation = world.set_reported(large("new", 600)).unwrap();
+    for _ in 0..1_000 {
+        if reported_at_hub(&world).get("old00000").is_none() {
+            break;
+        }
+        world.run_for(1);
+    }
+    assert!(
+        world.host.acknowledged < generation,
+        "half of it is not acknowledged"
+    );
+    world.cut();
+    world.run_for(MINUTE);
+    assert_eq!(reported_at_hub(&world), large("new", 600));
+    assert_eq!(world.host.acknowledged, generation);
+}
+
 #[test]
 fn changes_and_deletions_made_offline_are_told_once() {
     let mut world = plain(1);

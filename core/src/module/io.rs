@@ -5,6 +5,8 @@
 //! happened as an [`Input`]; the engine never waits, so an action may be answered at any later
 //! time, or never (the engine has its own deadlines).
 
+use std::fmt;
+
 use crate::identity::{HostName, SasToken, SignError};
 
 /// The time of an input, as the driver reads it from its clocks.
@@ -144,8 +146,8 @@ pub struct CloseCause {
     pub detail: String,
 }
 
-/// What happened.
-#[derive(Debug)]
+/// What happened. Its `Debug` does not show a signature: with it and the public rest of a SAS token
+/// anybody could sign in.
 #[non_exhaustive]
 pub enum Input<'a> {
     /// The answer to [`Action::Sign`].
@@ -206,4 +208,41 @@ pub enum Input<'a> {
         /// One line: file, operation, cause.
         detail: &'a str,
     },
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signed { id, result } => {
+                let result = result.as_ref().map(|_| "hidden");
+                write!(f, "Signed({id:?}, {result:?})")
+            }
+            Self::Connected {
+                connection,
+                session_present,
+            } => write!(
+                f,
+                "Connected({connection:?}, session_present: {session_present})"
+            ),
+            Self::Refused { connection, code } => write!(f, "Refused({connection:?}, {code})"),
+            Self::Closed { connection, cause } => write!(f, "Closed({connection:?}, {cause:?})"),
+            Self::Subscribed {
+                connection,
+                id,
+                granted,
+            } => write!(f, "Subscribed({connection:?}, {id:?}, granted: {granted})"),
+            Self::Acknowledged { connection, id } => {
+                write!(f, "Acknowledged({connection:?}, {id:?})")
+            }
+            Self::Message {
+                connection,
+                topic,
+                payload,
+            } => {
+                let bytes = payload.len();
+                write!(f, "Message({connection:?}, {topic:?}, {bytes} bytes)")
+            }
+            Self::PersistFailed { detail } => write!(f, "PersistFailed({detail:?})"),
+        }
+    }
 }

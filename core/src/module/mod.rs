@@ -171,7 +171,8 @@ impl Module {
     /// The host wants its reported section to be this document, whole: what is not in it vanishes
     /// at the hub. Only the newest document is sent, as the difference to what the hub has, until
     /// the hub acknowledges it, over reconnects and restarts. [`Event::Reported`] tells the outcome
-    /// for the generation given back.
+    /// for the generation given back. A difference larger than 32 KiB goes in parts, deletions first;
+    /// others can see the section in between.
     ///
     /// Members that the library reports itself (the configuration's section, [`STATUS_KEY`]) are
     /// not part of it.

@@ -10,6 +10,7 @@ use crate::agent::RestoreError;
 use crate::identity::Identity;
 use crate::twin::document::{DesiredDocument, DocumentError};
 use crate::twin::limits::LimitError;
+use crate::twin::pointer::Shown;
 use crate::twin::reported::Wanted;
 
 /// Largest record, in bytes. Its parts are bounded to less; this bounds what is read back.
@@ -41,7 +42,7 @@ pub enum RecordError {
         found: u64,
     },
     /// Written for another module.
-    #[error("record of {found}, not of {expected}")]
+    #[error("record of {}, not of {expected}", Shown(found))]
     Foreign {
         /// The identity it names, as the resource `host/devices/d/modules/m`.
         found: String,

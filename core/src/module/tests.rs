@@ -117,6 +117,15 @@ fn the_order_is_sign_connect_subscribe_read() {
 }
 
 #[test]
+fn a_foreign_record_is_told_in_one_short_line() {
+    let identity = format!("x\ny{}", "z".repeat(100_000));
+    let record = json!({"format": 1, "identity": identity}).to_string();
+    let refused = module().restore(record.as_bytes()).unwrap_err().to_string();
+    assert!(refused.contains("not of h.example"), "{refused}");
+    assert!(!refused.contains('\n') && refused.len() < 500);
+}
+
+#[test]
 fn late_news_is_ignored() {
     let mut module = module();
     let connection = running(&mut module);
@@ -164,7 +173,7 @@ fn late_news_is_ignored() {
             cause: cause(),
         },
     );
-    assert_eq!(module.state(), State::Disconnected);
+    assert_eq!(module.state(), State::Connecting, "the next attempt");
 }
 
 #[test]
@@ -290,6 +299,14 @@ fn closing_at_any_time_says_goodbye_and_nothing_else() {
         module.handle_timeout(at(1_000_000));
         assert!(actions(&mut module).is_empty());
     }
+}
+
+#[test]
+fn an_input_does_not_show_its_signature() {
+    let (id, result) = (SignId(3), Ok([171; 32]));
+    let shown = format!("{:?}", Input::Signed { id, result });
+    assert!(shown.contains("hidden"), "{shown}");
+    assert!(!shown.contains("171"), "{shown}");
 }
 
 /// The read was answered by the hub before it took the patch, and arrives after the patch's answer.

@@ -321,6 +321,10 @@ impl SimHub {
         let Ok(patch @ Value::Object(_)) = serde_json::from_slice(payload) else {
             return refused("not a JSON object");
         };
+        // Azure IoT Edge's validator looks at the patch, before it is merged.
+        if payload.len() > 32 * 1024 {
+            return refused("reported patch larger than 32 KB");
+        }
         let section = object(merged(Some(Value::Object(twin.reported.clone())), &patch));
         if Value::Object(section.clone()).to_string().len() > 32 * 1024 {
             return refused("reported section larger than 32 KB");

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::json::serialized_len;
 use super::pointer::{self, Place};
 
 /// Merges `patch` into `target`: objects member by member, `null` deletes, anything else replaces
@@ -54,6 +55,35 @@ pub fn diff(from: &Value, to: &Value) -> Option<Value> {
         }
     }
     Some(Value::Object(patch))
+}
+
+/// The deletions of a patch made by [`diff`], in all about `max_bytes` of JSON: the one that reaches
+/// it is the last. `None` when there is none.
+pub(crate) fn some_deletions(patch: &Value, max_bytes: usize) -> Option<Value> {
+    let mut left = max_bytes;
+    collect_deletions(patch, &mut left)
+}
+
+fn collect_deletions(patch: &Value, left: &mut usize) -> Option<Value> {
+    /// JSON of a member beside its quoted key: colon, null, comma.
+    const AROUND: usize = 6;
+    let Value::Object(members) = patch else {
+        return patch.is_null().then_some(Value::Null);
+    };
+    let mut deletions = Map::new();
+    for (key, value) in members {
+        let before = *left;
+        if before == 0 {
+            break;
+        }
+        let name = serialized_len(&Value::String(key.clone()));
+        *left = left.saturating_sub(name.saturating_add(AROUND));
+        match collect_deletions(value, left) {
+            Some(part) => drop(deletions.insert(key.clone(), part)),
+            None => *left = before,
+        }
+    }
+    (!deletions.is_empty()).then_some(Value::Object(deletions))
 }
 
 /// Brings `value` into the normal form of a twin section: object members that are `null` vanish.

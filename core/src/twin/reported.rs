@@ -44,6 +44,8 @@ struct Sent {
     generation: u64,
     host: bool,
     library: bool,
+    /// A first part only; what is missing goes with the next patch.
+    part: bool,
 }
 
 /// What the host has to be told.
@@ -260,6 +262,9 @@ impl ReportedSync {
         let sent = self.sent.take()?;
         let version = version.or_else(|| self.hub.version());
         self.hub = DesiredDocument::from_parts(sent.target, version).unwrap_or_default();
+        if sent.part {
+            return None;
+        }
         if !sent.host && self.difference(&[Writer::Host]).is_some() {
             return None;
         }
@@ -354,14 +359,22 @@ impl ReportedSync {
     }
 
     fn send(&mut self, writers: &[Writer]) -> Option<Value> {
-        let target = self.target(writers);
-        let patch = patch::diff(self.hub.value(), &target)?;
+        let mut target = self.target(writers);
+        let mut patch = patch::diff(self.hub.value(), &target)?;
+        let first = first_part(&patch);
+        let part = first.is_some();
+        if let Some(first) = first {
+            target = Value::clone(self.hub.value());
+            patch::merge(&mut target, &first);
+            patch = first;
+        }
         let differs = |writer| writers.contains(&writer) && self.difference(&[writer]).is_some();
         self.sent = Some(Sent {
             target,
             generation: self.generation,
             host: differs(Writer::Host),
             library: differs(Writer::Library),
+            part,
         });
         Some(patch)
     }
@@ -414,6 +427,17 @@ impl ReportedSync {
             .find(|key| document.get(key.as_str()).is_some());
         taken.map_or(Ok(()), |key| Err(limits::reserved(key)))
     }
+}
+
+/// What goes first when a patch is larger than a section may be, which the hub may refuse (Azure IoT
+/// Edge's validator measures the patch): deletions, so that no step is larger than the section before
+/// it. What is left without deletions is part of a section within the limits, and fits.
+fn first_part(patch: &Value) -> Option<Value> {
+    if json::serialized_len(patch) <= limits::MAX_SECTION_BYTES {
+        return None;
+    }
+    // Half, because the last key may reach beyond.
+    patch::some_deletions(patch, limits::MAX_SECTION_BYTES / 2)
 }
 
 /// What [`ReportedSync::next`] asks for.

@@ -83,13 +83,15 @@ impl Session {
         self.announcer.reached(State::Connecting, out);
     }
 
-    /// An accepted connection is gone. The first attempt after a good one starts at once.
+    /// An accepted connection is gone. If it was in step with the twin and nothing else has failed
+    /// since the last good one, the next attempt starts at once: a reset costs no pause. It counts
+    /// as a failure all the same, so that a hub that accepts and then closes gets the back-off from
+    /// its second time on.
     pub(super) fn lost(&mut self, now: Now, trouble: Trouble, out: &mut Outbox) {
-        if self.settle(now) {
-            out.statistics.connections_lost = out.statistics.connections_lost.saturating_add(1);
-            self.signature = None;
-            self.phase = Phase::Waiting { until: now.mono_ms };
-            self.announcer.lost(trouble, 0, out);
+        self.settle(now);
+        let was_running = matches!(&self.phase, Phase::Online(o) if o.running_since.is_some());
+        if was_running && self.failures == 0 {
+            self.wait(now, 0, trouble, out);
         } else {
             self.failed(now, trouble, out);
         }
@@ -111,21 +113,15 @@ impl Session {
         self.announcer.lost(trouble, pause, out);
     }
 
-    /// Forgets earlier failures if this connection has been a good one, and says so.
-    pub(super) fn settle(&mut self, now: Now) -> bool {
-        let Phase::Online(Online {
-            running_since: Some(since),
-            ..
-        }) = &self.phase
-        else {
-            return false;
-        };
-        let good = now.mono_ms.saturating_sub(*since) >= STABLE_MS;
-        if good {
+    /// Forgets earlier failures if this connection has been a good one.
+    pub(super) fn settle(&mut self, now: Now) {
+        if let Phase::Online(online) = &self.phase
+            && let Some(since) = online.running_since
+            && now.mono_ms.saturating_sub(since) >= STABLE_MS
+        {
             self.failures = 0;
             self.refusals = 0;
         }
-        good
     }
 
     pub(super) fn hang_up(&mut self, out: &mut Outbox) {
