@@ -148,6 +148,27 @@ fn a_network_that_is_down_for_a_day_is_tried_with_growing_pauses() {
 }
 
 #[test]
+fn an_outage_of_five_minutes_ends_within_one_pause_and_loses_nothing() {
+    for seed in 0..40 {
+        let mut world = World::new(seed);
+        running(&mut world);
+        world.profile.dial_fails = 1.0;
+        world.cut();
+        world.run_for(10 * SECOND);
+        let id = world.client_id();
+        world.hub.patch_desired(id, json!({"changed": "meanwhile"}));
+        world.set_reported(json!({"set": "meanwhile"})).unwrap();
+        world.run_for(290 * SECOND);
+        world.profile.dial_fails = 0.0;
+        world.run_for(world.options().backoff_max_ms + 5 * SECOND);
+        assert_eq!(world.host.state, State::Running, "seed {seed}");
+        assert_eq!(world.host.desired["changed"], "meanwhile");
+        let twin = world.hub.twin(id);
+        assert_eq!(twin.reported["set"], "meanwhile");
+    }
+}
+
+#[test]
 fn a_hub_that_accepts_and_closes_is_not_hammered() {
     let mut world = World::new(4);
     world.hub.script.extend(vec![Answer::Close; 100_000]);
