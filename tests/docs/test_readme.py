@@ -68,6 +68,16 @@ def test_a_quickstart_runs(hub, language):
             program.kill()
 
 
+@pytest.mark.parametrize("language", sorted(QUICKSTARTS))
+def test_a_quickstart_says_what_is_wrong(language):
+    environment = os.environ | {"TWINGUARD_CONNECTION_STRING": "HostName=h;DeviceId=d;Key=1"}
+    done = subprocess.run(
+        QUICKSTARTS[language], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "connection string" in done.stderr
+
+
 def test_the_demo_prints_what_the_readme_shows():
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples/demo.py")],
